@@ -1,0 +1,11 @@
+namespace Muster.Server.Presence;
+
+/// <summary>Partitions, group commit, live feed.</summary>
+internal static class PresenceModule
+{
+    public static WebApplicationBuilder AddPresence(this WebApplicationBuilder builder)
+    {
+        return builder;
+    }
+
+}

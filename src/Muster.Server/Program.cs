@@ -1,0 +1,3 @@
+using Muster.Server;
+
+return await MusterCommands.Root().Parse(args).InvokeAsync();

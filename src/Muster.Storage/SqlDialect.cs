@@ -1,0 +1,43 @@
+namespace Muster.Storage;
+
+/// <summary>
+/// SQL that SQLite and PostgreSQL spell differently. Common ground, so that most statements are the same text:
+/// ids and instants are BIGINT (instants in Unix milliseconds, UTC), flags are INTEGER 0/1, documents are TEXT holding
+/// JSON, binary is <see cref="Blob"/>; parameters are <c>@p0…</c>; both know RETURNING, ON CONFLICT and window functions.
+/// </summary>
+public abstract class SqlDialect
+{
+    public abstract string Name { get; }
+
+    /// <summary>Column type and constraint of a generated primary key.</summary>
+    public abstract string Identity { get; }
+
+    /// <summary>Column type for bytes.</summary>
+    public abstract string Blob { get; }
+
+    /// <summary>A JSON object from alternating keys and values, each given as SQL.</summary>
+    public abstract string JsonObject(IEnumerable<(string Key, string Value)> members);
+
+    /// <summary>A JSON array of all rows, in their order; <c>[]</c> when there are none.</summary>
+    public abstract string JsonArrayOf(string element);
+
+    /// <summary>An instant (Unix ms) as ISO 8601 text with milliseconds and Z; null stays null.</summary>
+    public abstract string IsoInstant(string milliseconds);
+
+    /// <summary>A 0/1 flag as a JSON boolean; null stays null.</summary>
+    public abstract string JsonFlag(string flag);
+
+    /// <summary>TEXT holding JSON, embedded as JSON; null stays null.</summary>
+    public abstract string JsonDocument(string text);
+
+    /// <summary>Substring test without wildcards, case-sensitive.</summary>
+    public abstract string Contains(string text, string part);
+
+    /// <summary>The position of NULL in an ORDER BY, the same on both: last ascending, first descending.</summary>
+    public abstract string NullsOrder(bool descending);
+
+    /// <summary>Quoted identifier.</summary>
+#pragma warning disable CA1822 // part of the seam
+    public string Quote(string identifier) => $"\"{identifier.Replace("\"", "\"\"", StringComparison.Ordinal)}\"";
+#pragma warning restore CA1822
+}

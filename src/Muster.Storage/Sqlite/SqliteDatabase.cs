@@ -1,0 +1,99 @@
+using System.Data;
+using System.Data.Common;
+using Microsoft.Data.Sqlite;
+
+namespace Muster.Storage.Sqlite;
+
+/// <summary>The embedded default: one file in WAL mode, one writer at a time, any number of readers.</summary>
+public sealed class SqliteDatabase : Database
+{
+    private readonly SemaphoreSlim writer = new(1, 1);
+    private readonly Lazy<SqliteConnection> writeConnection;
+
+    public SqliteDatabase(string path)
+    {
+        ConnectionString = new SqliteConnectionStringBuilder
+        {
+            DataSource = path,
+            Mode = SqliteOpenMode.ReadWriteCreate,
+            ForeignKeys = true,
+            Pooling = true,
+            DefaultTimeout = 30,
+        }.ToString();
+        writeConnection = new(() =>
+        {
+            var connection = new SqliteConnection(ConnectionString);
+            connection.Open();
+            // FULL: a commit is on the disk before a device hears 200 (promise 2).
+            Pragma(connection, "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-65536; PRAGMA wal_autocheckpoint=4000; PRAGMA temp_store=MEMORY;");
+            return connection;
+        });
+    }
+
+    public override SqlDialect Dialect { get; } = new SqliteDialect();
+
+    public override string ConnectionString { get; }
+
+    public override async ValueTask<DbConnection> OpenReadAsync(CancellationToken cancellation = default)
+    {
+        var connection = new SqliteConnection(ConnectionString);
+        try
+        {
+            await connection.OpenAsync(cancellation);
+            Pragma(connection, "PRAGMA query_only=ON; PRAGMA cache_size=-16384; PRAGMA temp_store=MEMORY; PRAGMA mmap_size=1073741824;");
+            return connection;
+        }
+        catch (SqliteException e)
+        {
+            await connection.DisposeAsync();
+            throw new DatabaseAwayException("The SQLite file cannot be opened.", e);
+        }
+    }
+
+    public override async Task<T> WriteAsync<T>(Func<WriteScope, Task<T>> work, CancellationToken cancellation = default)
+    {
+        await writer.WaitAsync(cancellation);
+        try
+        {
+            var connection = writeConnection.Value;
+            await using var transaction = connection.BeginTransaction(IsolationLevel.Serializable, deferred: false);
+            var result = await work(new WriteScope(connection, transaction, Dialect));
+            await transaction.CommitAsync(CancellationToken.None);
+            return result;
+        }
+        catch (SqliteException e) when (IsAway(e))
+        {
+            throw new DatabaseAwayException("The SQLite file cannot be written.", e);
+        }
+        finally
+        {
+            writer.Release();
+        }
+    }
+
+    public override async Task ProbeAsync(CancellationToken cancellation = default)
+    {
+        await using var connection = await OpenReadAsync(cancellation);
+        await using var command = connection.Statement("SELECT 1");
+        await command.ExecuteScalarAsync(cancellation);
+    }
+
+    public override async ValueTask DisposeAsync()
+    {
+        if (writeConnection.IsValueCreated)
+            await writeConnection.Value.DisposeAsync();
+        using (var pool = new SqliteConnection(ConnectionString))
+            SqliteConnection.ClearPool(pool);
+        writer.Dispose();
+    }
+
+    // BUSY, LOCKED, IOERR, FULL, CANTOPEN, READONLY: the file, not the statement.
+    private static bool IsAway(SqliteException e) => e.SqliteErrorCode is 5 or 6 or 8 or 10 or 13 or 14;
+
+    private static void Pragma(SqliteConnection connection, string sql)
+    {
+        using var command = connection.CreateCommand();
+        command.CommandText = sql;
+        command.ExecuteNonQuery();
+    }
+}

@@ -1,0 +1,27 @@
+namespace Muster.Storage.Sqlite;
+
+public sealed class SqliteDialect : SqlDialect
+{
+    public override string Name => "sqlite";
+
+    public override string Identity => "INTEGER PRIMARY KEY AUTOINCREMENT";
+
+    public override string Blob => "BLOB";
+
+    public override string JsonObject(IEnumerable<(string Key, string Value)> members) =>
+        $"json_object({string.Join(", ", members.Select(m => $"'{m.Key}', {m.Value}"))})";
+
+    public override string JsonArrayOf(string element) => $"json_group_array({element})";
+
+    public override string IsoInstant(string milliseconds) =>
+        $"CASE WHEN {milliseconds} IS NULL THEN NULL ELSE strftime('%Y-%m-%dT%H:%M:%S', {milliseconds} / 1000, 'unixepoch') || printf('.%03dZ', {milliseconds} % 1000) END";
+
+    public override string JsonFlag(string flag) =>
+        $"CASE WHEN {flag} IS NULL THEN NULL WHEN {flag} <> 0 THEN json('true') ELSE json('false') END";
+
+    public override string JsonDocument(string text) => $"json({text})";
+
+    public override string Contains(string text, string part) => $"instr({text}, {part}) > 0";
+
+    public override string NullsOrder(bool descending) => descending ? "NULLS FIRST" : "NULLS LAST";
+}

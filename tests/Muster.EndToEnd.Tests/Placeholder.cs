@@ -1,0 +1,3 @@
+namespace Muster.EndToEnd.Tests;
+
+internal static class Placeholder;
