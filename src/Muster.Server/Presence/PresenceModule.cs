@@ -5,6 +5,8 @@ internal static class PresenceModule
 {
     public static WebApplicationBuilder AddPresence(this WebApplicationBuilder builder)
     {
+        builder.Services.AddSingleton<LiveFeed>();
+        builder.Services.AddSingleton<FleetPresence>();
         return builder;
     }
 
