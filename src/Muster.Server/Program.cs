@@ -1,3 +1,7 @@
+using System.CommandLine;
 using Muster.Server;
 
-return await MusterCommands.Root().Parse(args).InvokeAsync();
+// A password may begin with "@": no response files. The host ends itself well within the time given to a signal.
+return await MusterCommands.Root()
+    .Parse(args, new ParserConfiguration { ResponseFileTokenReplacer = null })
+    .InvokeAsync(new InvocationConfiguration { ProcessTerminationTimeout = TimeSpan.FromSeconds(30) });

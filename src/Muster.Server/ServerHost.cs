@@ -1,5 +1,6 @@
 using Muster.Server.Cloudlink;
 using Muster.Server.Devices;
+using Muster.Server.Hosting;
 using Muster.Server.Insight;
 using Muster.Server.Presence;
 using Muster.Server.Resources;
@@ -13,13 +14,17 @@ namespace Muster.Server;
 /// <summary>The map of the server: which capability registers what, and where its endpoints are mapped.</summary>
 internal static class ServerHost
 {
+    public const string DefaultUrl = "http://127.0.0.1:8080";
+
     public static WebApplication Build(string[] args, Action<WebApplicationBuilder>? configure = null)
     {
-        var builder = WebApplication.CreateSlimBuilder(args);
+        // No watching of appsettings.json: settings are read at start, and a watcher costs an inotify instance.
+        var builder = WebApplication.CreateSlimBuilder(["--hostBuilder:reloadConfigOnChange=false", .. args]);
         builder.Services.AddSingleton(TimeProvider.System);
         configure?.Invoke(builder);
 
-        builder.Services.AddSingleton(OpenDatabase(builder.Configuration));
+        builder.AddHosting();
+        builder.Services.AddSingleton(_ => OpenDatabase(builder.Configuration));
         builder.AddPresence();
         builder.AddDevices();
         builder.AddResources();
@@ -27,8 +32,11 @@ internal static class ServerHost
         builder.AddInsight();
 
         var app = builder.Build();
-        Migrator.Migrate(app.Services.GetRequiredService<Database>());
+        var database = app.Services.GetRequiredService<Database>();
+        database.ProbeAsync().GetAwaiter().GetResult();
+        Migrator.Migrate(database);
 
+        app.MapHosting();
         app.MapDevices();
         app.MapResources();
         app.MapCloudlink();
@@ -37,11 +45,18 @@ internal static class ServerHost
     }
 
     /// <summary><c>--database</c> names PostgreSQL; without it, a SQLite file in the data directory.</summary>
+    /// <exception cref="SettingException"><c>--database</c> is no connection string.</exception>
     public static Database OpenDatabase(IConfiguration configuration)
     {
-        if (configuration["database"] is { Length: > 0 } connection)
+        if (configuration["database"] is not { Length: > 0 } connection)
+            return new SqliteDatabase(DataDirectory.Of(configuration).File("muster.db"));
+        try
+        {
             return new PostgresDatabase(connection);
-        var data = Directory.CreateDirectory(configuration["data"] ?? "data");
-        return new SqliteDatabase(Path.Combine(data.FullName, "muster.db"));
+        }
+        catch (ArgumentException e)
+        {
+            throw new SettingException($"--database is no PostgreSQL connection string: {e.Message}", e);
+        }
     }
 }

@@ -9,17 +9,22 @@ public sealed class SqliteDatabase : Database
 {
     private readonly SemaphoreSlim writer = new(1, 1);
     private readonly Lazy<SqliteConnection> writeConnection;
+    private readonly string readConnectionString;
 
     public SqliteDatabase(string path)
     {
-        ConnectionString = new SqliteConnectionStringBuilder
+        var builder = new SqliteConnectionStringBuilder
         {
             DataSource = path,
             Mode = SqliteOpenMode.ReadWriteCreate,
             ForeignKeys = true,
-            Pooling = true,
+            Pooling = false,
             DefaultTimeout = 30,
-        }.ToString();
+        };
+        ConnectionString = builder.ToString();
+        // Only readers are pooled: a pooled connection keeps its pragmas, and query_only must not reach a writer.
+        builder.Pooling = true;
+        readConnectionString = builder.ToString();
         writeConnection = new(() =>
         {
             var connection = new SqliteConnection(ConnectionString);
@@ -36,7 +41,7 @@ public sealed class SqliteDatabase : Database
 
     public override async ValueTask<DbConnection> OpenReadAsync(CancellationToken cancellation = default)
     {
-        var connection = new SqliteConnection(ConnectionString);
+        var connection = new SqliteConnection(readConnectionString);
         try
         {
             await connection.OpenAsync(cancellation);
@@ -82,7 +87,7 @@ public sealed class SqliteDatabase : Database
     {
         if (writeConnection.IsValueCreated)
             await writeConnection.Value.DisposeAsync();
-        using (var pool = new SqliteConnection(ConnectionString))
+        using (var pool = new SqliteConnection(readConnectionString))
             SqliteConnection.ClearPool(pool);
         writer.Dispose();
     }

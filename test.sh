@@ -1,0 +1,81 @@
+#!/usr/bin/env bash
+# Builds everything and runs every test. The last line is "N passed, N failed"; exit code 0 only when all passed.
+# Needs the .NET SDK 10, PostgreSQL's binaries (each run starts a private server), Node.js with npm (real balena clients).
+# As root on Debian it installs the latter two when they are missing.
+set -uo pipefail
+cd "$(dirname "$0")" || exit 1
+export DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1
+
+passed=0 failed=0
+finish() {
+  echo "$passed passed, $failed failed"
+  [ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
+  exit
+}
+fail() { echo "FAILED: $1"; failed=$((failed + 1)); }
+missing() { fail "$1"; finish; }
+
+have_postgres() { compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null; }
+have_npm() { command -v node >/dev/null && command -v npm >/dev/null; }
+
+dotnet --version >/dev/null 2>&1 || missing "the .NET SDK 10 is missing (https://dotnet.microsoft.com/download)"
+dotnet --list-runtimes | grep -q '^Microsoft.AspNetCore.App 10\.' || missing "the ASP.NET Core 10 runtime is missing"
+
+wanted=()
+have_postgres || wanted+=(postgresql)
+have_npm || wanted+=(nodejs npm)
+if [ "${#wanted[@]}" -gt 0 ]; then
+  if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; then
+    echo "Installing ${wanted[*]}"
+    { DEBIAN_FRONTEND=noninteractive apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends "${wanted[@]}"; } </dev/null >/tmp/muster-apt.log 2>&1 ||
+      tail -n 5 /tmp/muster-apt.log
+  fi
+  have_postgres || missing "PostgreSQL is missing: apt-get install postgresql"
+  have_npm || missing "Node.js is missing: apt-get install nodejs npm"
+fi
+
+results=$(mktemp -d)
+trap 'rm -rf "$results"' EXIT
+
+# The clients' packages are the longest wait of all and need no processor: fetched while the rest is built and tested.
+tests/clients/run.sh --list >"$results/clients.log" 2>&1 </dev/null &
+clients=$!
+
+echo "Building"
+if ! dotnet build Muster.slnx --configuration Release --nologo --verbosity quiet </dev/null; then
+  fail "the build"
+  finish
+fi
+
+echo "Checking the format"
+if dotnet format Muster.slnx --no-restore --verify-no-changes --verbosity quiet </dev/null; then
+  passed=$((passed + 1))
+else
+  fail "dotnet format --verify-no-changes"
+fi
+
+# One project of tests; adds what its report counts. A run that ends without a report is one failure.
+run_tests() {
+  local name=$1 report="$results/$1.trx" counters
+  echo "Testing: $name"
+  "tests/$name/bin/Release/net10.0/$name" --no-progress --no-ansi --timeout 12m \
+    --results-directory "$results" --report-xunit-trx --report-xunit-trx-filename "$name.trx" </dev/null
+  local code=$?
+  counters=$(grep -o '<Counters [^>]*>' "$report" 2>/dev/null)
+  if [ -z "$counters" ]; then
+    fail "$name ended with code $code and no report"
+    return
+  fi
+  local p f
+  p=$(sed -n 's/.* passed="\([0-9]*\)".*/\1/p' <<<"$counters")
+  f=$(sed -n 's/.* failed="\([0-9]*\)".*/\1/p' <<<"$counters")
+  passed=$((passed + p)) failed=$((failed + f))
+  [ "$f" -gt 0 ] || [ "$code" -eq 0 ] || fail "$name ended with code $code"
+}
+
+run_tests Muster.Tests
+if ! wait "$clients"; then
+  tail -n 5 "$results/clients.log"
+fi
+run_tests Muster.EndToEnd.Tests
+finish
