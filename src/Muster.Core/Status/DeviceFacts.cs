@@ -33,7 +33,8 @@ public enum StatusReason : byte
     CloudlinkNotExpected,
 }
 
-/// <summary>One service's image on a device. Status as the supervisor words it ("Downloading", "Running", …; "deleted" when gone).</summary>
+/// <summary>One service's image on a device. Status as the supervisor words it ("Downloading", "Running", …; "deleted" when gone).
+/// In a report, "" stands for a word that nobody knows: the status on record stays, and without one there is no install.</summary>
 /// <param name="Progress">Percent of the download, or null.</param>
 public readonly record struct ServiceInstall(long ImageId, long ReleaseId, string Status, int? Progress);
 

@@ -32,7 +32,8 @@ public sealed class FleetPresence
     /// <summary>A state report: durable, and visible in the next read, when the task completes. Counts as contact.</summary>
     /// <exception cref="Storage.DatabaseAwayException">Nothing was acknowledged; answer 503.</exception>
     /// <exception cref="PresenceBusyException">Too many reports are waiting; answer 503.</exception>
-    public Task ReportAsync(DeviceSlot slot, StateReport report, CancellationToken cancellation) => throw new NotImplementedException();
+    /// <param name="isContact">False when a person's key sent the report in the device's place: then it is no sign of life.</param>
+    public Task ReportAsync(DeviceSlot slot, StateReport report, CancellationToken cancellation, bool isContact = true) => throw new NotImplementedException();
 
     /// <summary>The version (ETag text) of the target state last composed for the device and API version (2 or 3), or null when it must be composed anew.</summary>
     public string? TargetVersion(DeviceSlot slot, int api) => throw new NotImplementedException();
@@ -42,6 +43,9 @@ public sealed class FleetPresence
 
     /// <summary>Remembers what was composed, unless an input changed since the ticket was taken.</summary>
     public void SetTargetVersion(DeviceSlot slot, int api, string version, int ticket) => throw new NotImplementedException();
+
+    /// <summary>Moves whenever <see cref="ChangedAsync"/> named the fleet: what was read of its rows before is stale after.</summary>
+    public int FleetTicket(long fleetId) => throw new NotImplementedException();
 
     /// <summary>
     /// Told after a committed write of something the status or the target state reads. When the task completes,
