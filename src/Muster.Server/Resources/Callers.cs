@@ -1,4 +1,11 @@
+using System.Buffers.Text;
+using System.Collections.Immutable;
+using System.Data.Common;
+using System.Security.Cryptography;
+using System.Text;
 using Muster.Core.Access;
+using Muster.Server.Resources.Accounts;
+using Muster.Storage;
 
 namespace Muster.Server.Resources;
 
@@ -6,11 +13,133 @@ namespace Muster.Server.Resources;
 /// Who is calling: turns a bearer token, an API key (header or <c>?apikey=</c>) or Basic credentials into a <see cref="Caller"/>.
 /// Keys are looked up by SHA-256 in a bounded cache in front of the database.
 /// </summary>
-public sealed class Callers
+public sealed class Callers(Database database, SessionTokens tokens, TimeProvider time)
 {
-    /// <summary>The caller of this request; <see cref="Caller.Anonymous"/> when there are no credentials or wrong ones. Resolved once per request.</summary>
-    public ValueTask<Caller> OfAsync(HttpContext context) => throw new NotImplementedException();
+    /// <summary>Longer than any key or token of ours; what is longer is not looked up.</summary>
+    private const int LongestSecret = 2048;
 
-    /// <summary>The secret of the request as sent (Bearer, ApiKey, or <c>?apikey=</c>), or null.</summary>
-    public static string? Secret(HttpRequest request) => throw new NotImplementedException();
+    private readonly CallerCache cache = new(time);
+
+    /// <summary>The caller of this request; <see cref="Caller.Anonymous"/> when there are no credentials or wrong ones. Resolved once per request.</summary>
+    public async ValueTask<Caller> OfAsync(HttpContext context)
+    {
+        if (context.Items.TryGetValue(typeof(Caller), out var known))
+            return (Caller)known!;
+        var caller = Secret(context.Request) is { } secret ? await OfSecretAsync(secret, context.RequestAborted) : Caller.Anonymous;
+        context.Items[typeof(Caller)] = caller;
+        return caller;
+    }
+
+    /// <summary>The secret of the request as sent (Bearer, ApiKey, the password of Basic, or <c>?apikey=</c>), or null.</summary>
+    public static string? Secret(HttpRequest request)
+    {
+        if (request.Headers.Authorization is [{ } header, ..] && header.IndexOf(' ', StringComparison.Ordinal) is > 0 and var space)
+        {
+            var scheme = header.AsSpan(0, space);
+            var value = header.AsSpan(space + 1).Trim();
+            if (scheme.Equals("Bearer", StringComparison.OrdinalIgnoreCase) || scheme.Equals("ApiKey", StringComparison.OrdinalIgnoreCase))
+                return value.Length is > 0 and <= LongestSecret ? value.ToString() : null;
+            if (scheme.Equals("Basic", StringComparison.OrdinalIgnoreCase))
+                return BasicPassword(value);
+        }
+
+        return request.Query["apikey"] is [{ Length: > 0 and <= LongestSecret } key] ? key : null;
+    }
+
+    /// <summary>
+    /// Told after a committed change of a key, a membership, a password or an account: from here on every request is
+    /// judged anew. Other nodes notice within <see cref="CallerCache.Lifetime"/>.
+    /// </summary>
+    public void Forget() => cache.Clear();
+
+    internal async ValueTask<Caller> OfSecretAsync(string secret, CancellationToken cancellation)
+    {
+        var hash = ApiKeys.Hash(secret);
+        if (cache.Find(hash) is { } cached)
+            return cached;
+        var ticket = cache.Ticket;
+        await using var connection = await database.OpenReadAsync(cancellation);
+        var (caller, until) = secret.Count(c => c == '.') == 2
+            ? await OfTokenAsync(connection, secret, cancellation)
+            : await OfKeyAsync(connection, hash, cancellation);
+        if (caller.Kind != CallerKind.Anonymous)
+            cache.Keep(hash, caller, until, ticket);
+        return caller;
+    }
+
+    private static string? BasicPassword(ReadOnlySpan<char> encoded)
+    {
+        if (encoded.Length > LongestSecret || !Base64.IsValid(encoded))
+            return null;
+        var text = Encoding.UTF8.GetString(Convert.FromBase64String(encoded.ToString()));
+        var colon = text.IndexOf(':', StringComparison.Ordinal);
+        return colon >= 0 && colon < text.Length - 1 ? text[(colon + 1)..] : null;
+    }
+
+    private async Task<(Caller Caller, long? Until)> OfTokenAsync(DbConnection connection, string token, CancellationToken cancellation)
+    {
+        if (await tokens.ReadAsync(token) is not { } session)
+            return (Caller.Anonymous, null);
+        await using var command = connection.Statement("SELECT actor_id, token_secret FROM account WHERE id = @p0", session.AccountId);
+        await using var reader = await command.ExecuteReaderAsync(cancellation);
+        if (!await reader.ReadAsync(cancellation) || !FixedEquals(reader.GetString(1), session.TokenSecret))
+            return (Caller.Anonymous, null);
+        var actor = reader.GetInt64(0);
+        await reader.DisposeAsync();
+        return (await UserAsync(connection, actor, session.AccountId, [], cancellation), session.ExpiresAt);
+    }
+
+    private async Task<(Caller Caller, long? Until)> OfKeyAsync(DbConnection connection, byte[] hash, CancellationToken cancellation)
+    {
+        await using var command = connection.Statement(
+            """
+            SELECT k.key_hash, k.roles, k.expiry_date, k.actor_id, a.id, f.id, d.id FROM api_key k
+            LEFT JOIN account a ON a.actor_id = k.actor_id LEFT JOIN fleet f ON f.actor_id = k.actor_id LEFT JOIN device d ON d.actor_id = k.actor_id
+            WHERE k.key_hash = @p0
+            """, hash);
+        await using var reader = await command.ExecuteReaderAsync(cancellation);
+        if (!await reader.ReadAsync(cancellation) || !CryptographicOperations.FixedTimeEquals((byte[])reader.GetValue(0), hash))
+            return (Caller.Anonymous, null);
+        ImmutableArray<string> roles = [.. reader.GetString(1).Split(' ', StringSplitOptions.RemoveEmptyEntries)];
+        long? until = reader.IsDBNull(2) ? null : reader.GetInt64(2);
+        if (until <= time.GetUtcNow().ToUnixTimeMilliseconds())
+            return (Caller.Anonymous, null);
+        var actor = reader.GetInt64(3);
+        if (!reader.IsDBNull(4))
+        {
+            var account = reader.GetInt64(4);
+            await reader.DisposeAsync();
+            return (await UserAsync(connection, actor, account, roles, cancellation), until);
+        }
+
+        var none = ImmutableDictionary<long, Role>.Empty;
+        if (!reader.IsDBNull(5))
+            return (new Caller(CallerKind.Fleet, actor, reader.GetInt64(5), roles, none), until);
+        if (!reader.IsDBNull(6))
+            return (new Caller(CallerKind.Device, actor, reader.GetInt64(6), roles, none), until);
+        return (new Caller(CallerKind.Service, actor, 0, roles, none), until);
+    }
+
+    private static async Task<Caller> UserAsync(DbConnection connection, long actor, long account, ImmutableArray<string> keyRoles, CancellationToken cancellation)
+    {
+        await using var command = connection.Statement(
+            """
+            SELECT a.is_server_admin, m.organization_id, m.role FROM account a
+            LEFT JOIN organization_membership m ON m.account_id = a.id WHERE a.id = @p0
+            """, account);
+        await using var reader = await command.ExecuteReaderAsync(cancellation);
+        var admin = false;
+        var memberships = ImmutableDictionary.CreateBuilder<long, Role>();
+        while (await reader.ReadAsync(cancellation))
+        {
+            admin = reader.GetInt32(0) != 0;
+            if (!reader.IsDBNull(1))
+                memberships[reader.GetInt64(1)] = RoleWords.Parse(reader.GetString(2)) ?? Role.Observer;
+        }
+
+        return new Caller(CallerKind.User, actor, account, keyRoles, memberships.ToImmutable(), admin);
+    }
+
+    private static bool FixedEquals(string a, string b) =>
+        CryptographicOperations.FixedTimeEquals(Encoding.UTF8.GetBytes(a), Encoding.UTF8.GetBytes(b));
 }

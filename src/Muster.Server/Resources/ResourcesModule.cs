@@ -1,3 +1,5 @@
+using Muster.Server.Resources.Accounts;
+
 namespace Muster.Server.Resources;
 
 /// <summary>What people and SDKs call: the resource API, accounts and keys.</summary>
@@ -5,11 +7,14 @@ internal static class ResourcesModule
 {
     public static WebApplicationBuilder AddResources(this WebApplicationBuilder builder)
     {
+        builder.AddAccounts();
         return builder;
     }
 
     public static WebApplication MapResources(this WebApplication app)
     {
+        var routes = app.MapGroup("").AddEndpointFilter<RefusalFilter>();
+        routes.MapAccounts();
         return app;
     }
 }

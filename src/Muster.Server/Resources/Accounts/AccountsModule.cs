@@ -1,0 +1,26 @@
+namespace Muster.Server.Resources.Accounts;
+
+/// <summary>Accounts, sessions and keys.</summary>
+internal static class AccountsModule
+{
+    public static WebApplicationBuilder AddAccounts(this WebApplicationBuilder builder)
+    {
+        builder.Services.AddSingleton<SessionTokens>();
+        builder.Services.AddSingleton<Callers>();
+        builder.Services.AddSingleton<ApiKeys>();
+        builder.Services.AddSingleton<People>();
+        builder.Services.AddSingleton<LoginLimit>();
+        builder.Services.AddSingleton<PasswordChecks>();
+        builder.Services.AddSingleton<FirstStart>();
+        builder.Services.AddHostedService(services => services.GetRequiredService<FirstStart>());
+        return builder;
+    }
+
+    public static void MapAccounts(this IEndpointRouteBuilder routes)
+    {
+        routes.MapLogin();
+        routes.MapWhoAmI();
+        routes.MapApiKeys();
+        routes.MapPublicKeys();
+    }
+}

@@ -1,0 +1,45 @@
+using System.Globalization;
+using System.Net;
+using Muster.Core.Access;
+
+namespace Muster.Server.Resources.Accounts;
+
+/// <summary>Log-in and token refresh.</summary>
+internal static class LoginEndpoints
+{
+    public static void MapLogin(this IEndpointRouteBuilder routes)
+    {
+        routes.MapPost("/login_", LoginAsync);
+        routes.MapGet("/user/v1/refresh-token", RefreshAsync);
+    }
+
+    private static async Task<IResult> LoginAsync(HttpContext context, People people, SessionTokens tokens, LoginLimit limit, PasswordChecks checks)
+    {
+        var body = await RequestBody.ReadAsync(context.Request, context.RequestAborted);
+        if (body.Text("username") is not { } username || body.Text("password") is not { } password)
+            return Answers.Empty(StatusCodes.Status400BadRequest);
+        if (username.Length is 0 or > 254 || password.Length is 0 or > 1024)
+            return Answers.Empty(StatusCodes.Status401Unauthorized);
+        var address = (context.Connection.RemoteIpAddress ?? IPAddress.None).ToString();
+        if (limit.Attempt(username, address) is { } wait)
+        {
+            context.Response.Headers.RetryAfter = Math.Ceiling(wait.TotalSeconds).ToString(CultureInfo.InvariantCulture);
+            return Answers.Sentence(StatusCodes.Status429TooManyRequests, "Too many failed log-ins. Try again later.");
+        }
+
+        var account = await people.FindAsync(username, context.RequestAborted);
+        if (!await checks.IsPasswordAsync(account, password, context.RequestAborted))
+            return Answers.Empty(StatusCodes.Status401Unauthorized);
+        limit.Succeeded(username, address);
+        return Results.Text(await tokens.IssueAsync(account!.Id, account.TokenSecret));
+    }
+
+    /// <summary>A fresh token for the session of the given one; API keys have no session.</summary>
+    private static async Task<IResult> RefreshAsync(HttpContext context, Callers callers, SessionTokens tokens)
+    {
+        var caller = await callers.OfAsync(context);
+        if (caller.Kind != CallerKind.User || await tokens.ReadAsync(Callers.Secret(context.Request)!) is not { } session)
+            return Answers.Empty(StatusCodes.Status401Unauthorized);
+        return Results.Text(await tokens.IssueAsync(session.AccountId, session.TokenSecret, session));
+    }
+}

@@ -1,0 +1,152 @@
+using System.Data.Common;
+using System.Security.Cryptography;
+using Microsoft.AspNetCore.Identity;
+using Muster.Core.Access;
+using Muster.Storage;
+
+namespace Muster.Server.Resources.Accounts;
+
+/// <summary>A person's account as the log-in needs it.</summary>
+public sealed record Account(long Id, long ActorId, string Username, string Email, string? PasswordHash, string TokenSecret);
+
+/// <summary>Accounts and organizations: made here by the command line, on first start and by the resource API.</summary>
+public sealed class People(Database database, ApiKeys keys, Callers callers, TimeProvider time)
+{
+    /// <summary>Shorter passwords are refused.</summary>
+    public const int ShortestPassword = 8;
+
+    private static readonly PasswordHasher<string> Hasher = new();
+
+    // Verified against when there is no such account, so that the answer takes the same time.
+    private static readonly Lazy<string> NobodysHash = new(() => Hasher.HashPassword("", RandomNumberGenerator.GetHexString(32)));
+
+    /// <summary>Creates an account. The user name defaults to the part of the address before the @.</summary>
+    /// <exception cref="ArgumentException">Address, name or password cannot be used; the message says which and why.</exception>
+    public async Task<long> CreateUserAsync(string email, string password, string? username = null, bool isServerAdmin = false)
+    {
+        username ??= UsernameOf(email);
+        Check(email.Length is >= 3 and <= 254 && email.Contains('@', StringComparison.Ordinal) && !email.Any(char.IsWhiteSpace), "That is no e-mail address.");
+        Check(username.Length is >= 1 and <= 70 && !username.Any(char.IsWhiteSpace), "A user name has 1 to 70 characters and no white space.");
+        CheckPassword(password);
+        return await database.WriteAsync(async write => (await AddUserAsync(write, email, username, password, isServerAdmin)).Id);
+    }
+
+    /// <summary>Sets a password and ends every session of the account. False when there is no such account.</summary>
+    /// <exception cref="ArgumentException">The password is too short.</exception>
+    public async Task<bool> SetPasswordAsync(string emailOrUsername, string password)
+    {
+        CheckPassword(password);
+        var changed = await database.WriteAsync(async write =>
+        {
+            await using var command = write.Command(
+                "UPDATE account SET password_hash = @p1, token_secret = @p2, modified_at = @p3 WHERE lower(email) = @p0 OR lower(username) = @p0",
+                emailOrUsername.ToLowerInvariant(), Hasher.HashPassword("", password), NewTokenSecret(), Now);
+            return await command.ExecuteNonQueryAsync();
+        });
+        callers.Forget();
+        return changed > 0;
+    }
+
+    /// <summary>Creates an organization; its owner, if given by e-mail or user name, becomes administrator.</summary>
+    /// <exception cref="ArgumentException">The handle cannot be used, or there is no such owner.</exception>
+    public async Task<long> CreateOrganizationAsync(string name, string handle, string? owner = null)
+    {
+        Check(IsHandle(handle), "A handle has 1 to 60 lower-case letters, digits, '_' or '-'.");
+        Check(name.Length is >= 1 and <= 255, "An organization's name has 1 to 255 characters.");
+        var account = owner is null ? null : await FindAsync(owner) ?? throw new ArgumentException($"There is no account {owner}.");
+        var id = await database.WriteAsync(write => AddOrganizationAsync(write, name, handle, account?.Id));
+        callers.Forget();
+        return id;
+    }
+
+    /// <summary>Creates a key for an external tunnel server (role <c>service.vpn</c>). The key is returned once and kept as a hash.</summary>
+    /// <param name="key">A key of the caller's own choice, at least 16 characters, or null for a generated one.</param>
+    /// <exception cref="ArgumentException">The key is too short.</exception>
+    public async Task<string> CreateServiceKeyAsync(string name, string? key = null)
+    {
+        Check(key is null or { Length: >= 16 }, "A key of your own choice has at least 16 characters.");
+        key ??= ApiKeys.Generate();
+        await database.WriteAsync(async write => await keys.AddAsync(write, await AddActorAsync(write, "service"), key, AccessRule.TunnelService, name));
+        callers.Forget();
+        return key;
+    }
+
+    /// <summary>The account with this e-mail address or user name (either spelled in any case), or null.</summary>
+    public async Task<Account?> FindAsync(string emailOrUsername, CancellationToken cancellation = default)
+    {
+        await using var connection = await database.OpenReadAsync(cancellation);
+        return await FirstAsync(connection.Statement($"{AccountColumns} WHERE lower(email) = @p0 OR lower(username) = @p0 ORDER BY id", emailOrUsername.ToLowerInvariant()), cancellation);
+    }
+
+    /// <summary>The account with this id, or null.</summary>
+    public async Task<Account?> FindAsync(long id, CancellationToken cancellation = default)
+    {
+        await using var connection = await database.OpenReadAsync(cancellation);
+        return await FirstAsync(connection.Statement($"{AccountColumns} WHERE id = @p0", id), cancellation);
+    }
+
+    /// <summary>Whether the password is the account's. Takes the same time for an account that does not exist.</summary>
+    public static bool IsPassword(Account? account, string password) =>
+        Hasher.VerifyHashedPassword("", account?.PasswordHash ?? NobodysHash.Value, password) != PasswordVerificationResult.Failed && account?.PasswordHash is not null;
+
+    /// <summary>Adds an account inside the caller's transaction.</summary>
+    internal async Task<(long Id, long ActorId)> AddUserAsync(WriteScope write, string email, string username, string password, bool isServerAdmin)
+    {
+        var actor = await AddActorAsync(write, "user");
+        await using var command = write.Command(
+            """
+            INSERT INTO account (actor_id, username, email, password_hash, token_secret, is_server_admin, created_at, modified_at)
+            VALUES (@p0, @p1, @p2, @p3, @p4, @p5, @p6, @p6) RETURNING id
+            """, actor, username, email, Hasher.HashPassword("", password), NewTokenSecret(), isServerAdmin, Now);
+        return ((long)(await command.ExecuteScalarAsync())!, actor);
+    }
+
+    /// <summary>Adds an organization inside the caller's transaction, with its first administrator.</summary>
+    internal async Task<long> AddOrganizationAsync(WriteScope write, string name, string handle, long? administrator)
+    {
+        await using var command = write.Command("INSERT INTO organization (name, handle, created_at, modified_at) VALUES (@p0, @p1, @p2, @p2) RETURNING id", name, handle, Now);
+        var id = (long)(await command.ExecuteScalarAsync())!;
+        if (administrator is { } account)
+        {
+            await using var member = write.Command(
+                "INSERT INTO organization_membership (organization_id, account_id, role, created_at, modified_at) VALUES (@p0, @p1, @p2, @p3, @p3)",
+                id, account, Role.Administrator.Word(), Now);
+            await member.ExecuteNonQueryAsync();
+        }
+
+        return id;
+    }
+
+    internal static async Task<long> AddActorAsync(WriteScope write, string kind)
+    {
+        await using var command = write.Command("INSERT INTO actor (kind) VALUES (@p0) RETURNING id", kind);
+        return (long)(await command.ExecuteScalarAsync())!;
+    }
+
+    internal static string UsernameOf(string email) => new([.. email.TakeWhile(c => c != '@').Select(c => char.IsAsciiLetterOrDigit(c) || c is '_' or '-' ? char.ToLowerInvariant(c) : '_')]);
+
+    internal static bool IsHandle(string handle) => handle.Length is >= 1 and <= 60 && handle.All(c => char.IsAsciiLetterLower(c) || char.IsAsciiDigit(c) || c is '_' or '-');
+
+    private const string AccountColumns = "SELECT id, actor_id, username, email, password_hash, token_secret FROM account";
+
+    private static async Task<Account?> FirstAsync(DbCommand command, CancellationToken cancellation)
+    {
+        await using var owned = command;
+        await using var reader = await command.ExecuteReaderAsync(cancellation);
+        return await reader.ReadAsync(cancellation)
+            ? new Account(reader.GetInt64(0), reader.GetInt64(1), reader.GetString(2), reader.GetString(3), reader.IsDBNull(4) ? null : reader.GetString(4), reader.GetString(5))
+            : null;
+    }
+
+    private static string NewTokenSecret() => RandomNumberGenerator.GetString("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", 32);
+
+    private static void CheckPassword(string password) => Check(password.Length is >= ShortestPassword and <= 1024, $"A password has at least {ShortestPassword} characters.");
+
+    private static void Check(bool holds, string sentence)
+    {
+        if (!holds)
+            throw new ArgumentException(sentence);
+    }
+
+    private long Now => time.GetUtcNow().ToUnixTimeMilliseconds();
+}

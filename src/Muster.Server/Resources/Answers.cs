@@ -1,0 +1,33 @@
+using System.Globalization;
+using System.Security.Cryptography;
+using System.Text.Json;
+
+namespace Muster.Server.Resources;
+
+/// <summary>
+/// Answers as SDKs expect them: an error is a JSON string, never a ProblemDetails object, which would break the
+/// clients' upsert protocol (protocol/resource-api.md, section 2).
+/// </summary>
+internal static class Answers
+{
+    private const string JsonType = "application/json; charset=utf-8";
+    private static readonly JsonSerializerOptions Readable = new() { Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+
+    /// <summary>Status with an empty body and no content type.</summary>
+    public static IResult Empty(int status = StatusCodes.Status200OK) => Results.StatusCode(status);
+
+    /// <summary>A JSON-encoded string.</summary>
+    public static IResult Sentence(int status, string sentence) => Results.Text(JsonSerializer.Serialize(sentence, Readable), JsonType, statusCode: status);
+
+    /// <summary>JSON as it came from the database or a writer.</summary>
+    public static IResult Json(string json, int status = StatusCodes.Status200OK) => Results.Text(json, JsonType, statusCode: status);
+
+    public static IResult Of(RefusedException refused) => refused.Sentence is null ? Empty(refused.Status) : Sentence(refused.Status, refused.Sentence);
+
+    /// <summary>Come back later: with a jittered Retry-After in seconds. For people and SDKs only; a supervisor reads the value as milliseconds.</summary>
+    public static IResult Later(HttpContext context, int status, int seconds, string sentence)
+    {
+        context.Response.Headers.RetryAfter = RandomNumberGenerator.GetInt32(seconds, (2 * seconds) + 1).ToString(CultureInfo.InvariantCulture);
+        return Sentence(status, sentence);
+    }
+}
