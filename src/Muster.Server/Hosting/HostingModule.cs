@@ -38,6 +38,7 @@ internal static class HostingModule
     {
         app.Services.GetRequiredService<DataDirectoryHold>();
         app.UseMiddleware<FaultAnswers>();
+        app.UseMiddleware<BodyBound>();
         app.MapHealth();
         app.MapPrometheusScrapingEndpoint("/metrics");
         app.MapGet("/muster/v1/ca.pem", (ServerCertificates certificates) => certificates.AuthorityPem is { } pem
@@ -58,6 +59,9 @@ internal static class HostingModule
                 ["Logging:LogLevel:Microsoft"] = "Warning",
                 ["Logging:LogLevel:Orleans"] = "Warning",
                 ["Logging:LogLevel:FluentMigrator"] = "Warning",
+                ["Logging:Console:FormatterOptions:SingleLine"] = "true",
+                ["Logging:Console:FormatterOptions:UseUtcTimestamp"] = "true",
+                ["Logging:Console:FormatterOptions:TimestampFormat"] = "yyyy-MM-ddTHH:mm:ss.fffZ ",
             },
         });
         builder.Logging.ClearProviders().AddConsole();

@@ -24,7 +24,7 @@ internal sealed class ServerLimits
         var limits = kestrel.Limits;
         limits.KeepAliveTimeout = KeepAlive;
         limits.RequestHeadersTimeout = TimeSpan.FromSeconds(15);
-        limits.MaxRequestBodySize = MaxBodyBytes;
+        limits.MaxRequestBodySize = 8 * MaxBodyBytes; // see BodyBound
         limits.MaxRequestLineSize = 16 * 1024;
         limits.MaxRequestHeadersTotalSize = 32 * 1024;
         limits.MaxRequestHeaderCount = 64;
