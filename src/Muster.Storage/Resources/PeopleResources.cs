@@ -1,0 +1,58 @@
+using Muster.Core.Access;
+using static Muster.Storage.Resources.Describe;
+
+namespace Muster.Storage.Resources;
+
+/// <summary>Organizations, accounts and keys.</summary>
+internal static class PeopleResources
+{
+    public static IEnumerable<Resource> All()
+    {
+        yield return new Resource("organization", "organization", new(Anchor.Organization))
+        {
+            Fields = Row(
+                Text("name").Writable().Required().UpTo(255, 1),
+                Text("handle").Writable().UpTo(30, 1),
+                Text("muster_plan", "plan").OnRequest().Writable(),
+                Number("muster_device_allowance", "device_allowance").Nullable().OnRequest().Writable()),
+            Keys = [Key("handle")],
+            Changer = Role.Administrator,
+            Remover = Role.Administrator,
+        };
+        yield return new Resource("organization_membership", "organization_membership", new(Anchor.Membership))
+        {
+            Fields = Row(
+                Reference("is_member_of__organization", "organization_id", "organization").AtFirst().Required(),
+                Reference("user", "account_id", "user").AtFirst().Required(),
+                Text("muster_role", "role").Writable().OnRequest()),
+            Keys = [Key(("is_member_of__organization", "organization_id"), ("user", "account_id"))],
+            Creator = Role.Administrator,
+            Changer = Role.Administrator,
+            Remover = Role.Administrator,
+        };
+        yield return new Resource("user", "account", new(Anchor.Account))
+        {
+            Fields = Row(Reference("actor", "actor_id", null), Text("username")),
+            Keys = [Key("username")],
+        };
+        // Keys are kept hashed: "key" is there for clients that select it, and always null.
+        yield return new Resource("api_key", "api_key", new(Anchor.ActorKey))
+        {
+            Fields = Row(
+                Computed("key", FieldType.Text, "CAST(NULL AS TEXT)"),
+                Reference("is_of__actor", "actor_id", null),
+                Text("name").Nullable().Writable().UpTo(255),
+                Text("description").Nullable().Writable().UpTo(255),
+                Instant("expiry_date").Nullable()),
+            Changer = Role.Developer,
+            Remover = Role.Developer,
+        };
+        yield return new Resource("user__has__public_key", "public_key", new(Anchor.OwnAccount))
+        {
+            Fields = Row(
+                Reference("user", "account_id", "user").AtFirst().Required(),
+                Text("title").Writable().Required().UpTo(255, 1),
+                Text("public_key").Writable().Required().UpTo(16384, 1)),
+        };
+    }
+}

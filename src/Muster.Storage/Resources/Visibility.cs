@@ -1,0 +1,29 @@
+namespace Muster.Storage.Resources;
+
+/// <summary>To whom a row belongs in the end.</summary>
+public enum Anchor : byte
+{
+    /// <summary>The public catalogue.</summary>
+    Everyone,
+    /// <summary>Anyone with credentials.</summary>
+    Authenticated,
+    Fleet,
+    Device,
+    Organization,
+    Membership,
+    Account,
+    /// <summary>An account's own belongings (public keys).</summary>
+    OwnAccount,
+    /// <summary>API keys: through the actor they speak for.</summary>
+    ActorKey,
+    /// <summary>As its parent: see <see cref="Visibility.Parent"/>.</summary>
+    Parent,
+}
+
+/// <summary>How a row belongs to a fleet, organization or account; <see cref="Sight"/> turns it into a condition.</summary>
+/// <param name="Parent">For <see cref="Anchor.Parent"/>: the reference field that leads to the parent row.</param>
+/// <param name="WithPublicFleets">Whether rows of public fleets can be seen by anybody.</param>
+public sealed record Visibility(Anchor Anchor, string? Parent = null, bool WithPublicFleets = false)
+{
+    public static Visibility As(string parent, bool withPublicFleets = false) => new(Anchor.Parent, parent, withPublicFleets);
+}
