@@ -1,5 +1,4 @@
 using System.Collections.Immutable;
-using Muster.Core.Access;
 
 namespace Muster.Storage.Resources;
 
@@ -37,8 +36,8 @@ internal static class Describe
     /// <summary>Only when selected.</summary>
     public static Field OnRequest(this Field field) => field with { ByDefault = false };
 
-    /// <summary>People may write it, whenever they may write the resource.</summary>
-    public static Field Writable(this Field field, Role? writer = null) => field with { Write = FieldWrite.Always, Writer = writer };
+    /// <summary>May be written by whoever may write the resource.</summary>
+    public static Field Writable(this Field field) => field with { Write = FieldWrite.Always };
 
     /// <summary>Given when the row is made, and never after.</summary>
     public static Field AtFirst(this Field field) => field with { Write = FieldWrite.Create };

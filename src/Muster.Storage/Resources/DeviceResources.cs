@@ -1,4 +1,3 @@
-using Muster.Core.Access;
 using static Muster.Storage.Resources.Describe;
 
 namespace Muster.Storage.Resources;
@@ -31,9 +30,9 @@ internal static class DeviceResources
             Computed("should_be_running__release", FieldType.Reference, TargetRelease) with { Target = "release", Reverse = "should_be_running_on__device" },
             Reference("should_be_managed_by__release", "managed_by_release_id", "release", "should_manage__device").Nullable().Writable());
 
-        yield return FleetResources.Tags("device_tag", "device_tag", "device", "device_id", Role.Operator);
-        yield return FleetResources.Variables("device_config_variable", "device_config_variable", "device", "device_id", Role.Developer);
-        yield return FleetResources.Variables("device_environment_variable", "device_environment_variable", "device", "device_id", Role.Developer);
+        yield return FleetResources.Tags("device_tag", "device_tag", "device", "device_id");
+        yield return FleetResources.Variables("device_config_variable", "device_config_variable", "device", "device_id");
+        yield return FleetResources.Variables("device_environment_variable", "device_environment_variable", "device", "device_id");
         yield return new Resource("device_service_environment_variable", "device_service_environment_variable", Visibility.As("device"))
         {
             Fields = Row(
@@ -52,9 +51,6 @@ internal static class DeviceResources
                 new("service_install", "service_install", "{to}.device_id = {from}.device_id AND {to}.service_id = {from}.service_id", IsCollection: false) { KeepsSight = true },
             ],
             Keys = [new(["service_install", "name"], ["device_id", "service_id", "name"], ["device", "service", "name"])],
-            Creator = Role.Developer,
-            Changer = Role.Developer,
-            Remover = Role.Developer,
         };
         yield return new Resource("service_install", "service_install", Visibility.As("device"))
         {
@@ -125,8 +121,8 @@ internal static class DeviceResources
             Text("local_id").Nullable(),
             Text("device_name", "name").Writable().UpTo(255, 1),
             Text("note").Nullable().Writable().UpTo(1 << 20),
-            Reference("is_of__device_type", "device_type_id", "device_type", "describes__device").Writable(Role.Developer).Required(),
-            Reference("belongs_to__application", "fleet_id", "application", "owns__device").Writable(Role.Developer).Required(),
+            Reference("is_of__device_type", "device_type_id", "device_type", "describes__device").Writable().Required(),
+            Reference("belongs_to__application", "fleet_id", "application", "owns__device").Writable().Required(),
             Flag("is_online", "cloudlink_connected"),
             Instant("last_connectivity_event", "connectivity_changed_at").Nullable(),
             Flag("is_connected_to_vpn", "cloudlink_connected"),
@@ -177,8 +173,5 @@ internal static class DeviceResources
         ],
         Keys = [Key("uuid")],
         Order = "device_name",
-        Creator = Role.Operator,
-        Changer = Role.Operator,
-        Remover = Role.Developer,
     };
 }

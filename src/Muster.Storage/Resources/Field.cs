@@ -1,5 +1,3 @@
-using Muster.Core.Access;
-
 namespace Muster.Storage.Resources;
 
 public enum FieldType : byte
@@ -18,7 +16,7 @@ public enum FieldType : byte
     Reference,
 }
 
-/// <summary>When people may give a field a value.</summary>
+/// <summary>When a field may be given a value over the API; by whom is <see cref="Core.Access.AccessRule"/>'s.</summary>
 [Flags]
 public enum FieldWrite : byte { Never = 0, Create = 1, Update = 2, Always = Create | Update }
 
@@ -52,9 +50,6 @@ public sealed record Field(string Name, FieldType Type, string Sql)
     public string? EqualTo { get; init; }
 
     public FieldWrite Write { get; init; }
-
-    /// <summary>The role it takes to write it, where that is more than the resource asks for.</summary>
-    public Role? Writer { get; init; }
 
     /// <summary>Must be given on creation.</summary>
     public bool IsRequired { get; init; }

@@ -1,5 +1,4 @@
 using System.Collections.Immutable;
-using Muster.Core.Access;
 using static Muster.Storage.Resources.Describe;
 
 namespace Muster.Storage.Resources;
@@ -39,7 +38,7 @@ internal static class FleetResources
                 Flag("is_host").AtFirst(),
                 Flag("is_archived").Writable(),
                 Text("uuid").AtFirst().UpTo(32, 32),
-                Flag("is_public").Writable(Role.Administrator),
+                Flag("is_public").Writable(),
                 Instant("is_accessible_by_support_until__date", "support_access_until").Nullable().Writable().OnRequest(),
             ],
             Ways =
@@ -48,14 +47,11 @@ internal static class FleetResources
                 new("is_directly_accessible_by__user", "user", "{to}.id = {me} AND {from}.organization_id IN ({mine})", IsCollection: true),
             ],
             Keys = [Key("slug"), Key("uuid"), new(["organization", "app_name"], ["organization_id", "name"], ["slug"])],
-            Creator = Role.Developer,
-            Changer = Role.Developer,
-            Remover = Role.Administrator,
         };
-        yield return Tags("application_tag", "fleet_tag", "application", "fleet_id", Role.Developer, withPublicFleets: true);
-        yield return Variables("application_config_variable", "fleet_config_variable", "application", "fleet_id", Role.Developer);
-        yield return Variables("application_environment_variable", "fleet_environment_variable", "application", "fleet_id", Role.Developer);
-        yield return Variables("build_environment_variable", "build_environment_variable", "application", "fleet_id", Role.Developer);
+        yield return Tags("application_tag", "fleet_tag", "application", "fleet_id", withPublicFleets: true);
+        yield return Variables("application_config_variable", "fleet_config_variable", "application", "fleet_id");
+        yield return Variables("application_environment_variable", "fleet_environment_variable", "application", "fleet_id");
+        yield return Variables("build_environment_variable", "build_environment_variable", "application", "fleet_id");
         yield return new Resource("application_type", "fleet_type", new(Anchor.Everyone))
         {
             Fields = Row(
@@ -99,11 +95,8 @@ internal static class FleetResources
                 new(["belongs_to__application", "commit", "semver_major", "semver_minor", "semver_patch", "semver_prerelease", "variant", "revision"],
                     ["fleet_id", "commit", "semver_major", "semver_minor", "semver_patch", "semver_prerelease", "variant", "revision"]),
             ],
-            Creator = Role.Developer,
-            Changer = Role.Developer,
-            Remover = Role.Developer,
         };
-        yield return Tags("release_tag", "release_tag", "release", "release_id", Role.Developer, withPublicFleets: true);
+        yield return Tags("release_tag", "release_tag", "release", "release_id", withPublicFleets: true);
         yield return new Resource("release_asset", "release_asset", Visibility.As("release", withPublicFleets: true))
         {
             Fields = Row(
@@ -111,9 +104,6 @@ internal static class FleetResources
                 Text("asset_key").Writable().Required().UpTo(255, 1),
                 Computed("asset", FieldType.Document, AssetDocument)),
             Keys = [Key(("release", "release_id"), ("asset_key", "asset_key"))],
-            Creator = Role.Developer,
-            Changer = Role.Developer,
-            Remover = Role.Developer,
         };
         yield return new Resource("service", "service", Visibility.As("application", withPublicFleets: true))
         {
@@ -121,11 +111,8 @@ internal static class FleetResources
                 Reference("application", "fleet_id", "application").AtFirst().Required(),
                 Text("service_name").Writable().Required().UpTo(255, 1)),
             Keys = [Key(("application", "fleet_id"), ("service_name", "service_name"))],
-            Creator = Role.Developer,
-            Changer = Role.Developer,
-            Remover = Role.Developer,
         };
-        yield return Variables("service_environment_variable", "service_environment_variable", "service", "service_id", Role.Developer);
+        yield return Variables("service_environment_variable", "service_environment_variable", "service", "service_id");
         yield return Labels("service_label", "service_label", "service", "service_id");
         yield return new Resource("image", "image", Visibility.As("is_a_build_of__service", withPublicFleets: true))
         {
@@ -144,9 +131,6 @@ internal static class FleetResources
                 Instant("start_timestamp").Writable().Required(),
                 Text("status").Writable().Required().UpTo(30, 1)),
             Keys = [new(["is_stored_at__image_location"], ["location"])],
-            Creator = Role.Developer,
-            Changer = Role.Developer,
-            Remover = Role.Developer,
         };
         yield return new Resource("release_image", "release_image", Visibility.As("is_part_of__release", withPublicFleets: true))
         {
@@ -155,11 +139,9 @@ internal static class FleetResources
                 Reference("image", "image_id", "image").AtFirst().Required(),
                 Reference("is_part_of__release", "release_id", "release").AtFirst().Required()),
             Keys = [Key(("image", "image_id"), ("is_part_of__release", "release_id"))],
-            Creator = Role.Developer,
-            Remover = Role.Developer,
         };
         yield return Labels("image_label", "image_label", "release_image", "release_image_id");
-        yield return Variables("image_environment_variable", "image_environment_variable", "release_image", "release_image_id", Role.Developer);
+        yield return Variables("image_environment_variable", "image_environment_variable", "release_image", "release_image_id");
 
         yield return new Resource("device_type", "device_type", new(Anchor.Everyone))
         {
@@ -183,7 +165,7 @@ internal static class FleetResources
         };
     }
 
-    public static Resource Tags(string name, string table, string owner, string column, Role writer, bool withPublicFleets = false) =>
+    public static Resource Tags(string name, string table, string owner, string column, bool withPublicFleets = false) =>
         new(name, table, Visibility.As(owner, withPublicFleets))
         {
             Fields = Row(
@@ -191,12 +173,9 @@ internal static class FleetResources
                 Text("tag_key").AtFirst().Required().UpTo(100, 1),
                 Text("value").Writable().UpTo(LongestValue).Else("")),
             Keys = [Key((owner, column), ("tag_key", "tag_key"))],
-            Creator = writer,
-            Changer = writer,
-            Remover = writer,
         };
 
-    public static Resource Variables(string name, string table, string owner, string column, Role writer) =>
+    public static Resource Variables(string name, string table, string owner, string column) =>
         new(name, table, Visibility.As(owner))
         {
             Fields = Row(
@@ -204,9 +183,6 @@ internal static class FleetResources
                 Text("name").AtFirst().Required().UpTo(255, 1),
                 Text("value").Writable().Required().UpTo(LongestValue)),
             Keys = [Key((owner, column), ("name", "name"))],
-            Creator = writer,
-            Changer = writer,
-            Remover = writer,
         };
 
     private static Resource Labels(string name, string table, string owner, string column) =>
@@ -217,9 +193,6 @@ internal static class FleetResources
                 Text("label_name").AtFirst().Required().UpTo(255, 1),
                 Text("value").Writable().Required().UpTo(LongestValue)),
             Keys = [Key((owner, column), ("label_name", "label_name"))],
-            Creator = Role.Developer,
-            Changer = Role.Developer,
-            Remover = Role.Developer,
         };
 
     // {q}…{/q} quotes a text as JSON in the database's own way.

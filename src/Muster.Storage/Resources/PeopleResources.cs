@@ -1,4 +1,3 @@
-using Muster.Core.Access;
 using static Muster.Storage.Resources.Describe;
 
 namespace Muster.Storage.Resources;
@@ -16,8 +15,6 @@ internal static class PeopleResources
                 Text("muster_plan", "plan").OnRequest().Writable(),
                 Number("muster_device_allowance", "device_allowance").Nullable().OnRequest().Writable()),
             Keys = [Key("handle")],
-            Changer = Role.Administrator,
-            Remover = Role.Administrator,
         };
         yield return new Resource("organization_membership", "organization_membership", new(Anchor.Membership))
         {
@@ -26,9 +23,6 @@ internal static class PeopleResources
                 Reference("user", "account_id", "user").AtFirst().Required(),
                 Text("muster_role", "role").Writable().OnRequest()),
             Keys = [Key(("is_member_of__organization", "organization_id"), ("user", "account_id"))],
-            Creator = Role.Administrator,
-            Changer = Role.Administrator,
-            Remover = Role.Administrator,
         };
         yield return new Resource("user", "account", new(Anchor.Account))
         {
@@ -44,8 +38,6 @@ internal static class PeopleResources
                 Text("name").Nullable().Writable().UpTo(255),
                 Text("description").Nullable().Writable().UpTo(255),
                 Instant("expiry_date").Nullable()),
-            Changer = Role.Developer,
-            Remover = Role.Developer,
         };
         yield return new Resource("user__has__public_key", "public_key", new(Anchor.OwnAccount))
         {

@@ -1,6 +1,5 @@
 using System.Collections.Frozen;
 using System.Collections.Immutable;
-using Muster.Core.Access;
 
 namespace Muster.Storage.Resources;
 
@@ -41,13 +40,6 @@ public sealed record Resource(string Name, string Table, Visibility Visibility)
 
     /// <summary>The field that orders rows when no order is asked for (an index must serve it); then the id.</summary>
     public string? Order { get; init; }
-
-    /// <summary>The role it takes to make, change and remove a row; null: not by people, or by rules of its own.</summary>
-    public Role? Creator { get; init; }
-
-    public Role? Changer { get; init; }
-
-    public Role? Remover { get; init; }
 
     /// <summary>The field of this name, or null.</summary>
     public Field? Field(string name) => byName.GetValueOrDefault(name);
