@@ -14,6 +14,8 @@ internal static class MusterCommands
         var root = new RootCommand("Muster tells the truth about a fleet of Linux devices.");
         root.Subcommands.Add(Serve());
         root.Subcommands.Add(Migrate());
+        root.Subcommands.Add(AccountCommands.User());
+        root.Subcommands.Add(AccountCommands.Key());
         root.Subcommands.Add(Version());
         return root;
     }
@@ -55,7 +57,7 @@ internal static class MusterCommands
     }
 
     /// <summary>Runs a command; what an operator can mend is said in one line, with exit code 1.</summary>
-    private static async Task<int> SayFailureAsync(Func<Task> run)
+    public static async Task<int> SayFailureAsync(Func<Task> run)
     {
         try
         {

@@ -1,4 +1,5 @@
 using System.Security.Cryptography;
+using Muster.Server.Hosting;
 using Muster.Server.Resources.Catalog;
 using Muster.Storage;
 
@@ -8,7 +9,7 @@ namespace Muster.Server.Resources.Accounts;
 /// What must be there before anybody calls: hardware and fleet types (each start adds what a newer Muster knows), and on
 /// the very first start an administrator with an organization.
 /// </summary>
-internal sealed class FirstStart(Database database, People people, TimeProvider time, IConfiguration configuration) : IHostedLifecycleService
+internal sealed class FirstStart(Database database, People people, TimeProvider time, IConfiguration configuration, DataDirectory data) : IHostedLifecycleService
 {
     private const string Done = "first-start";
 
@@ -20,7 +21,7 @@ internal sealed class FirstStart(Database database, People people, TimeProvider 
         var password = configuration["Admin:Password"] is { Length: > 0 } given ? given : null;
         var email = configuration["Admin:Email"] is { Length: > 0 } address ? address : "admin@muster.local";
         if (password is { Length: < People.ShortestPassword })
-            throw new InvalidOperationException($"Admin__Password has at least {People.ShortestPassword} characters.");
+            throw new SettingException($"Admin__Password has at least {People.ShortestPassword} characters.");
         var generated = password is null ? RandomNumberGenerator.GetString("abcdefghjkmnpqrstuvwxyz23456789", 16) : null;
         var first = await database.WriteAsync(async write =>
         {
@@ -50,14 +51,8 @@ internal sealed class FirstStart(Database database, People people, TimeProvider 
     // To the terminal and to a file that only the owner reads; never to the log.
     private void Show(string email, string password)
     {
-        var directory = Directory.CreateDirectory(configuration["data"] ?? "data");
-        var path = Path.Combine(directory.FullName, "first-login.txt");
-        var options = new FileStreamOptions { Mode = FileMode.Create, Access = FileAccess.Write };
-        if (!OperatingSystem.IsWindows())
-            options.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
-        using (var file = new StreamWriter(path, options))
-            file.Write($"{email}\n{password}\n");
-        Console.WriteLine($"First log-in: {email} with password {password} (kept in {path}; change it and delete the file)");
+        data.WriteSecret("first-login.txt", $"{email}\n{password}\n");
+        Console.WriteLine($"First log-in: {email} with password {password} (kept in {data.File("first-login.txt")}; change it and delete the file)");
     }
 
     private async Task CatalogueAsync(WriteScope write)

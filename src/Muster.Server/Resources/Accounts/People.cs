@@ -59,6 +59,38 @@ public sealed class People(Database database, ApiKeys keys, Callers callers, Tim
         return id;
     }
 
+    /// <summary>Makes an account a member of an organization, which is made when missing.</summary>
+    /// <exception cref="ArgumentException">There is no such account, or the handle cannot be used.</exception>
+    public async Task JoinAsync(string emailOrUsername, string handle, Role role)
+    {
+        var account = await FindAsync(emailOrUsername) ?? throw new ArgumentException($"There is no account {emailOrUsername}.");
+        Check(IsHandle(handle), "A handle has 1 to 60 lower-case letters, digits, '_' or '-'.");
+        await database.WriteAsync(async write =>
+        {
+            await using var find = write.Command("SELECT id FROM organization WHERE handle = @p0", handle);
+            var organization = await find.ExecuteScalarAsync() as long? ?? await AddOrganizationAsync(write, handle, handle, administrator: null);
+            await using var join = write.Command(
+                """
+                INSERT INTO organization_membership (organization_id, account_id, role, created_at, modified_at) VALUES (@p0, @p1, @p2, @p3, @p3)
+                ON CONFLICT (organization_id, account_id) DO UPDATE SET role = excluded.role, modified_at = excluded.modified_at
+                """, organization, account.Id, role.Word(), Now);
+            await join.ExecuteNonQueryAsync();
+        });
+        callers.Forget();
+    }
+
+    /// <summary>Every account, by user name.</summary>
+    public async Task<IReadOnlyList<(string Username, string Email, bool IsServerAdmin)>> ListAsync()
+    {
+        await using var connection = await database.OpenReadAsync();
+        await using var command = connection.Statement("SELECT username, email, is_server_admin FROM account ORDER BY username");
+        await using var reader = await command.ExecuteReaderAsync();
+        List<(string, string, bool)> accounts = [];
+        while (await reader.ReadAsync())
+            accounts.Add((reader.GetString(0), reader.GetString(1), reader.GetInt32(2) != 0));
+        return accounts;
+    }
+
     /// <summary>Creates a key for an external tunnel server (role <c>service.vpn</c>). The key is returned once and kept as a hash.</summary>
     /// <param name="key">A key of the caller's own choice, at least 16 characters, or null for a generated one.</param>
     /// <exception cref="ArgumentException">The key is too short.</exception>
