@@ -123,7 +123,7 @@ public sealed class M0001Fleet(SqlDialect dialect) : ForwardOnlyMigration
         // Exact counts per fleet, kept by triggers on device: whoever changes a device changes the count in the same transaction.
         yield return "CREATE TABLE fleet_count (fleet_id BIGINT NOT NULL, fact TEXT NOT NULL, value TEXT NOT NULL, devices BIGINT NOT NULL, PRIMARY KEY (fleet_id, fact, value))";
         // One row per node: how long Muster has listened (observer clock, ms), and whether it stopped in order.
-        yield return "CREATE TABLE observer_clock (node TEXT NOT NULL PRIMARY KEY, observed BIGINT NOT NULL, written_at BIGINT NOT NULL, stopped_in_order INTEGER NOT NULL DEFAULT 0)";
+        yield return "CREATE TABLE observer_clock (node TEXT NOT NULL PRIMARY KEY, observed BIGINT NOT NULL, written_at BIGINT NOT NULL, resumed_at BIGINT NOT NULL DEFAULT 0, outage BIGINT NOT NULL DEFAULT 0, unclean_at BIGINT NOT NULL DEFAULT 0, stopped_in_order INTEGER NOT NULL DEFAULT 0)";
         yield return "CREATE TABLE setting (name TEXT NOT NULL PRIMARY KEY, value TEXT NOT NULL)";
     }
 

@@ -1,0 +1,42 @@
+using Muster.Core.Status;
+
+namespace Muster.Core.Presence;
+
+/// <summary>How long a device may be silent, milliseconds.</summary>
+/// <param name="Window">From a poll until the heartbeat is <c>timeout</c>: poll interval and margin.</param>
+/// <param name="OfflineAfter">From <c>timeout</c> until <c>offline</c>, when nothing else was heard in the window either.</param>
+public readonly record struct SilenceLimits(long Window, long OfflineAfter);
+
+/// <summary>The heartbeat now, and what continued silence makes of it.</summary>
+/// <param name="ChangesAt">On the observer clock; null when silence changes nothing more.</param>
+/// <param name="Next">The state from then on; the same as <paramref name="State"/> when nothing changes.</param>
+public readonly record struct HeartbeatOutlook(HeartbeatState State, long? ChangesAt, HeartbeatState Next);
+
+/// <summary>unknown → online → timeout → offline (DESIGN.md, "The status rule", promise 5). All instants on the observer clock.</summary>
+public static class HeartbeatMachine
+{
+    /// <summary>Stands for "never" as the instant of a last contact.</summary>
+    public const long Never = -1;
+
+    /// <summary>A poll of the target state with the device's own key.</summary>
+    public static HeartbeatState OnPoll() => HeartbeatState.Online;
+
+    /// <summary>Any other contact: a device that lives is not called offline, but only a poll makes it online.</summary>
+    public static HeartbeatState OnContact(HeartbeatState state) => state is HeartbeatState.Offline ? HeartbeatState.Timeout : state;
+
+    /// <summary>What the silence up to <c>clock.Now</c> makes of the heartbeat, and when more of it changes it next. A trigger that comes early changes nothing.</summary>
+    /// <param name="lastPoll">Last poll, or <see cref="Never"/>.</param>
+    /// <param name="lastContact">Last contact of any kind, or <see cref="Never"/>.</param>
+    public static HeartbeatOutlook AfterSilence(HeartbeatState state, long lastPoll, long lastContact, SilenceLimits limits, in ObserverClock clock)
+    {
+        if (state is HeartbeatState.Unknown or HeartbeatState.Offline)
+            return new(state, null, state);
+        var timeoutAt = clock.SilenceLasts(lastPoll, limits.Window);
+        if (state is HeartbeatState.Online && clock.Now < timeoutAt)
+            return new(HeartbeatState.Online, timeoutAt, HeartbeatState.Timeout);
+        var offlineAt = Math.Max(timeoutAt + limits.OfflineAfter, clock.SilenceLasts(lastContact, limits.Window));
+        return clock.Now < offlineAt
+            ? new(HeartbeatState.Timeout, offlineAt, HeartbeatState.Offline)
+            : new(HeartbeatState.Offline, null, HeartbeatState.Offline);
+    }
+}

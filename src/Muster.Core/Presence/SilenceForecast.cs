@@ -1,0 +1,29 @@
+using Muster.Core.Status;
+
+namespace Muster.Core.Presence;
+
+/// <summary>The next change of the overall status if nothing more is heard.</summary>
+/// <param name="At">On the observer clock, ms.</param>
+public readonly record struct NextChange(long At, OverallStatus To);
+
+/// <summary>What continued silence will make of a device's overall status (DESIGN.md, promise 6).</summary>
+public static class SilenceForecast
+{
+    /// <summary>Null when silence changes nothing more. The parameters are those of <see cref="HeartbeatMachine.AfterSilence"/>.</summary>
+    public static NextChange? Of(in DeviceFacts facts, long lastPoll, long lastContact, SilenceLimits limits, in ObserverClock clock)
+    {
+        var now = OverallStatusRule.Evaluate(facts).Status;
+        var later = clock;
+        var outlook = HeartbeatMachine.AfterSilence(facts.Heartbeat, lastPoll, lastContact, limits, later);
+        while (outlook.ChangesAt is { } at)
+        {
+            later = later with { Now = at };
+            outlook = HeartbeatMachine.AfterSilence(outlook.Next, lastPoll, lastContact, limits, later);
+            var then = OverallStatusRule.Evaluate(facts with { Heartbeat = outlook.State }).Status;
+            if (then != now)
+                return new(at, then);
+        }
+
+        return null;
+    }
+}
