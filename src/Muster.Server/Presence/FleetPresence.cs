@@ -62,6 +62,9 @@ public sealed class FleetPresence
 
     /// <summary>A service instance is alive. After 60 s without this its sessions end.</summary>
     public Task ServiceInstanceAliveAsync(long serviceInstanceId) => throw new NotImplementedException();
+
+    /// <summary>What the device's status rests on; null when it was removed.</summary>
+    public DeviceEvidence? Evidence(DeviceSlot slot) => throw new NotImplementedException();
 }
 
 /// <summary>A bound was reached; nothing was taken. To a caller over HTTP this is 503.</summary>
