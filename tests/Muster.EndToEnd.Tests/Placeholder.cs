@@ -1,3 +1,0 @@
-namespace Muster.EndToEnd.Tests;
-
-internal static class Placeholder;
