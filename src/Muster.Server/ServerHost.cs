@@ -36,6 +36,7 @@ internal static class ServerHost
         database.ProbeAsync().GetAwaiter().GetResult();
         Migrator.Migrate(database);
 
+        app.UseUnchangedPolls();
         app.MapHosting();
         app.MapDevices();
         app.MapResources();

@@ -1,3 +1,10 @@
+using Muster.Server.Devices.Logs;
+using Muster.Server.Devices.Registration;
+using Muster.Server.Devices.Registry;
+using Muster.Server.Devices.Reports;
+using Muster.Server.Devices.Tags;
+using Muster.Server.Devices.Targets;
+
 namespace Muster.Server.Devices;
 
 /// <summary>What a device calls: registration, target state, state reports, logs.</summary>
@@ -5,11 +12,55 @@ internal static class DevicesModule
 {
     public static WebApplicationBuilder AddDevices(this WebApplicationBuilder builder)
     {
+        var services = builder.Services;
+        services.Configure<LogOptions>(builder.Configuration.GetSection("Logs"));
+        services.Configure<RegistryOptions>(builder.Configuration.GetSection("Registry"));
+        services.AddSingleton<FleetRows>().AddSingleton<PollIntervals>().AddSingleton<TargetStateReader>().AddSingleton<DeviceReaders>().AddSingleton<TargetStateEndpoints>();
+        services.AddSingleton<ReportResolver>().AddSingleton<OwnRow>().AddSingleton<OsProgress>().AddSingleton<StateReportEndpoints>();
+        services.AddSingleton<DeviceRegistry>().AddSingleton<RegistrationEndpoints>();
+        services.AddSingleton<DeviceTagEndpoints>().AddSingleton<RegistryTokenEndpoint>().AddSingleton<OsConfigEndpoint>();
+        services.AddSingleton<LogFeed>().AddSingleton<LogStore>().AddSingleton<LogUploadEndpoints>().AddSingleton<LogReadEndpoints>();
+        services.AddHostedService(provider => provider.GetRequiredService<LogStore>());
         return builder;
+    }
+
+    /// <summary>Before anything else in the pipeline, routing included: most requests end here.</summary>
+    public static WebApplication UseUnchangedPolls(this WebApplication app)
+    {
+        app.UseMiddleware<UnchangedPolls>();
+        // Named here, or the framework would put it before the line above.
+        app.UseRouting();
+        return app;
     }
 
     public static WebApplication MapDevices(this WebApplication app)
     {
+        string[] get = ["GET", "HEAD"];
+        var services = app.Services;
+        var targets = services.GetRequiredService<TargetStateEndpoints>();
+        app.MapMethods("/device/v3/{uuid}/state", get, context => targets.GetAsync(context, api: 3));
+        app.MapMethods("/device/v2/{uuid}/state", get, context => targets.GetAsync(context, api: 2));
+        app.MapMethods("/device/v3/fleet/{uuid}/state", get, targets.GetFleetAsync);
+
+        var reports = services.GetRequiredService<StateReportEndpoints>();
+        app.MapMethods("/device/v3/state", ["PATCH"], reports.PatchV3Async);
+        app.MapMethods("/device/v2/{uuid}/state", ["PATCH"], reports.PatchV2Async);
+
+        var registration = services.GetRequiredService<RegistrationEndpoints>();
+        app.MapMethods("/device/register", ["POST"], registration.RegisterAsync);
+        app.MapMethods("/api-key/device/{id}/device-key", ["POST"], registration.AddKeyAsync);
+
+        app.MapMethods("/device/v3/tags", ["PATCH"], services.GetRequiredService<DeviceTagEndpoints>().PatchAsync);
+
+        var uploads = services.GetRequiredService<LogUploadEndpoints>();
+        app.MapMethods("/device/v2/{uuid}/logs", ["POST"], uploads.PostBatchAsync);
+        app.MapMethods("/device/v2/{uuid}/log-stream", ["POST"], uploads.PostStreamAsync);
+        app.MapMethods("/device/v2/{uuid}/logs", get, services.GetRequiredService<LogReadEndpoints>().GetAsync);
+
+        app.MapMethods("/os/v1/config", get, services.GetRequiredService<OsConfigEndpoint>().GetAsync);
+        app.MapMethods("/auth/v1/token", get, services.GetRequiredService<RegistryTokenEndpoint>().GetAsync);
+        app.MapMethods("/ping", get, context => DeviceAnswers.PlainAsync(context, "OK"));
+        app.MapMethods("/connectivity-check", get, context => DeviceAnswers.EmptyAsync(context, StatusCodes.Status204NoContent));
         return app;
     }
 }

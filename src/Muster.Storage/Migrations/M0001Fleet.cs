@@ -114,6 +114,7 @@ public sealed class M0001Fleet(SqlDialect dialect) : ForwardOnlyMigration
         yield return "CREATE TABLE deleted_device (uuid TEXT NOT NULL PRIMARY KEY, deleted_at BIGINT NOT NULL)";
         yield return $"CREATE TABLE device_log (id {{id}}, device_id BIGINT NOT NULL REFERENCES device(id) ON DELETE CASCADE, at BIGINT NOT NULL, received_at BIGINT NOT NULL, service_id BIGINT, is_system INTEGER NOT NULL, is_stderr INTEGER NOT NULL, message TEXT NOT NULL)";
         yield return "CREATE INDEX ix_device_log_device ON device_log(device_id, id)";
+        yield return "CREATE INDEX ix_device_log_received ON device_log(received_at)";
 
         // ---- presence
         // History. fact: overall_status | heartbeat | cloudlink | update_status | …; id order is feed order. No foreign key: history outlives its device.

@@ -1,0 +1,128 @@
+using System.Text.Json;
+using Muster.Core.Access;
+using Muster.Protocol;
+using Muster.Server.Resources;
+using Muster.Storage;
+
+namespace Muster.Server.Devices.Registration;
+
+/// <summary><c>POST /device/register</c> and <c>POST /api-key/device/{id}/device-key</c> (recordings device-register, auth).</summary>
+internal sealed class RegistrationEndpoints(DeviceRegistry registry, Callers callers, DeviceReaders readers, Database database)
+{
+    public async Task RegisterAsync(HttpContext context)
+    {
+        var caller = await callers.OfAsync(context);
+        if (caller.KeyRoles.IsEmpty)
+        {
+            await DeviceAnswers.KeyRequiredAsync(context);
+            return;
+        }
+
+        if (await FieldsAsync(context) is not { } fields)
+            return;
+        var (request, problem) = RegistrationRequest.Of(fields);
+        if (request is null)
+        {
+            await DeviceAnswers.SentenceAsync(context, StatusCodes.Status400BadRequest, problem);
+            return;
+        }
+
+        if (!await MayRegisterAsync(caller, request.Application, context.RequestAborted))
+        {
+            await DeviceAnswers.EmptyAsync(context, StatusCodes.Status401Unauthorized);
+            return;
+        }
+
+        var key = request.ApiKey ?? Keys.New();
+        var (outcome, id) = await registry.RegisterAsync(request, key, context.RequestAborted);
+        await (outcome switch
+        {
+            RegistrationOutcome.Done => DeviceAnswers.BytesAsync(context, StatusCodes.Status201Created, JsonSerializer.SerializeToUtf8Bytes(
+                new RegisterResponse { Id = id, Uuid = request.Uuid, ApiKey = key }, DeviceApiJson.Default.RegisterResponse)),
+            RegistrationOutcome.UnknownDeviceType => DeviceAnswers.SentenceAsync(context, StatusCodes.Status404NotFound, $"Unknown device type {request.DeviceType}"),
+            RegistrationOutcome.UuidTaken => DeviceAnswers.TextAsync(context, StatusCodes.Status409Conflict, "\"uuid\" must be unique."),
+            RegistrationOutcome.KeyTaken => DeviceAnswers.SentenceAsync(context, StatusCodes.Status409Conflict, "\"key\" must be unique."),
+            _ => DeviceAnswers.EmptyAsync(context, StatusCodes.Status401Unauthorized),
+        });
+    }
+
+    public async Task AddKeyAsync(HttpContext context)
+    {
+        var caller = await callers.OfAsync(context);
+        if (!long.TryParse((string)context.Request.RouteValues["id"]!, System.Globalization.NumberStyles.None, System.Globalization.CultureInfo.InvariantCulture, out var deviceId))
+        {
+            await DeviceAnswers.TextAsync(context, StatusCodes.Status400BadRequest, "Device id must be a number");
+            return;
+        }
+
+        if (caller.Kind is not (CallerKind.User or CallerKind.Fleet))
+        {
+            await DeviceAnswers.EmptyAsync(context, StatusCodes.Status401Unauthorized);
+            return;
+        }
+
+        if (await FieldsAsync(context) is not { } fields)
+            return;
+        if (await FleetOfAsync(deviceId, context.RequestAborted) is not { } fleetId)
+        {
+            await DeviceAnswers.TextAsync(context, StatusCodes.Status404NotFound, "No device found to associate with the api key");
+            return;
+        }
+
+        if (!await MayRegisterAsync(caller, fleetId, context.RequestAborted))
+        {
+            await DeviceAnswers.EmptyAsync(context, StatusCodes.Status401Unauthorized);
+            return;
+        }
+
+        string? Field(string name) => fields.TryGetValue(name, out var value) && !string.IsNullOrEmpty(value) && !value.Contains('\0', StringComparison.Ordinal) ? value : null;
+        var key = Field("apiKey") ?? Keys.New();
+        if (key.Length > Keys.MaxLength)
+        {
+            await DeviceAnswers.SentenceAsync(context, StatusCodes.Status400BadRequest, $"The API key must not be longer than {Keys.MaxLength} characters.");
+            return;
+        }
+
+        await (await registry.AddKeyAsync(deviceId, key, Field("name"), Field("description"), context.RequestAborted) switch
+        {
+            RegistrationOutcome.Done => DeviceAnswers.SentenceAsync(context, StatusCodes.Status200OK, key),
+            RegistrationOutcome.KeyTaken => DeviceAnswers.SentenceAsync(context, StatusCodes.Status409Conflict, "\"key\" must be unique."),
+            _ => DeviceAnswers.TextAsync(context, StatusCodes.Status404NotFound, "No device found to associate with the api key"),
+        });
+    }
+
+    /// <summary>A provisioning key into its own fleet; a person who may develop the fleet.</summary>
+    private async ValueTask<bool> MayRegisterAsync(Caller caller, long fleetId, CancellationToken cancellation) =>
+        (caller.Kind == CallerKind.Fleet && caller.SubjectId == fleetId && caller.KeyRoles.Contains(AccessRule.ProvisioningKey))
+        || await readers.HasRoleAsync(caller, Role.Developer, fleetId, cancellation);
+
+    /// <summary>The body's fields; null when it was refused and answered.</summary>
+    private static async Task<IReadOnlyDictionary<string, string?>?> FieldsAsync(HttpContext context)
+    {
+        if (await DeviceBody.ReadAsync(context) is not { } body)
+        {
+            await DeviceAnswers.SentenceAsync(context, StatusCodes.Status413PayloadTooLarge, $"The request may have {DeviceBody.Limit / 1024} KiB.");
+            return null;
+        }
+
+        if (context.Request.ContentType?.StartsWith("application/x-www-form-urlencoded", StringComparison.OrdinalIgnoreCase) ?? false)
+        {
+            var form = Microsoft.AspNetCore.WebUtilities.QueryHelpers.ParseQuery(System.Text.Encoding.UTF8.GetString(body.Span));
+            return form.ToDictionary(f => f.Key, f => (string?)f.Value.ToString(), StringComparer.Ordinal);
+        }
+
+        if (body.Length == 0 || !DeviceBody.IsJson(context.Request))
+            return new Dictionary<string, string?>();
+        if (RegistrationRequest.FieldsOf(body) is { } fields)
+            return fields;
+        await DeviceAnswers.SentenceAsync(context, StatusCodes.Status400BadRequest, "The body is not a valid JSON object.");
+        return null;
+    }
+
+    private async Task<long?> FleetOfAsync(long deviceId, CancellationToken cancellation)
+    {
+        await using var connection = await database.OpenReadAsync(cancellation);
+        await using var command = connection.Statement("SELECT fleet_id FROM device WHERE id = @p0", deviceId);
+        return await command.ExecuteScalarAsync(cancellation) as long?;
+    }
+}
