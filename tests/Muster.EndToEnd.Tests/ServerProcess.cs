@@ -21,16 +21,14 @@ internal sealed class ServerProcess : IAsyncDisposable
     private readonly string? connection;
     private readonly string directory;
     private readonly string[] settings;
-    private readonly Dictionary<string, string> environment;
     private readonly ConcurrentQueue<string> output = new();
     private Process? process;
 
-    private ServerProcess(string? connection, string directory, string[] settings, Dictionary<string, string> environment)
+    private ServerProcess(string? connection, string directory, string[] settings)
     {
         this.connection = connection;
         this.directory = directory;
         this.settings = settings;
-        this.environment = environment;
     }
 
     /// <summary>Where the server listens; the same after a restart.</summary>
@@ -49,15 +47,15 @@ internal sealed class ServerProcess : IAsyncDisposable
     /// <summary>Starts a server on an empty database.</summary>
     /// <param name="kind">One of <see cref="TestDatabases.Kinds"/>.</param>
     /// <param name="settings">Further settings, as <c>--Key=value</c>.</param>
-    public static async Task<ServerProcess> StartAsync(string kind, params string[] settings) => await StartAsync(kind, [], settings);
-
-    public static async Task<ServerProcess> StartAsync(string kind, Dictionary<string, string> environment, params string[] settings)
+    public static async Task<ServerProcess> StartAsync(string kind, params string[] settings)
     {
         var (connection, directory) = await TestDatabases.LocationAsync(kind);
-        var server = new ServerProcess(connection, directory, settings, environment);
-        await server.StartAgainAsync();
-        return server;
+        return await StartAsync(new ServerProcess(connection, directory, settings));
     }
+
+    /// <summary>Starts a server on an empty database of a PostgreSQL server that the test holds itself.</summary>
+    public static Task<ServerProcess> StartOnAsync(string connection, params string[] settings) =>
+        StartAsync(new ServerProcess(connection, Directory.CreateTempSubdirectory("muster-test-").FullName, settings));
 
     /// <summary>A second look at the same database, past the server.</summary>
     public Database OpenDatabase() => connection is null ? new SqliteDatabase(DatabaseFile) : new PostgresDatabase(connection);
@@ -142,6 +140,12 @@ internal sealed class ServerProcess : IAsyncDisposable
         Directory.Delete(directory, recursive: true);
     }
 
+    private static async Task<ServerProcess> StartAsync(ServerProcess server)
+    {
+        await server.StartAgainAsync();
+        return server;
+    }
+
     private ProcessStartInfo StartInfo(string[] command)
     {
         var start = new ProcessStartInfo(Executable) { WorkingDirectory = directory, RedirectStandardOutput = true, RedirectStandardError = true };
@@ -150,8 +154,6 @@ internal sealed class ServerProcess : IAsyncDisposable
         start.ArgumentList.Add($"--data={directory}");
         if (connection is not null)
             start.ArgumentList.Add($"--database={connection}");
-        foreach (var (name, value) in environment)
-            start.Environment[name] = value;
         return start;
     }
 
