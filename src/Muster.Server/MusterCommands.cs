@@ -1,12 +1,13 @@
 using System.CommandLine;
 using System.Reflection;
 using Muster.Server.Hosting;
+using Muster.Simulator;
 using Muster.Storage;
 using Muster.Storage.Migrations;
 
 namespace Muster.Server;
 
-/// <summary>The command line: <c>muster serve | simulate | migrate | user | key | version</c>.</summary>
+/// <summary>The command line: <c>muster serve | simulate | seed | migrate | user | key | version</c>.</summary>
 internal static class MusterCommands
 {
     public static RootCommand Root()
@@ -16,6 +17,8 @@ internal static class MusterCommands
         root.Subcommands.Add(Migrate());
         root.Subcommands.Add(AccountCommands.User());
         root.Subcommands.Add(AccountCommands.Key());
+        root.Subcommands.Add(SimulateCommand.Create());
+        root.Subcommands.Add(SeedCommand.Create());
         root.Subcommands.Add(Version());
         return root;
     }
