@@ -30,6 +30,12 @@ public abstract class SqlDialect
     /// <summary>TEXT holding JSON, embedded as JSON; null stays null.</summary>
     public abstract string JsonDocument(string text);
 
+    /// <summary>A reference as the wire has it: <c>{"__id":n}</c>; null stays null.</summary>
+    public abstract string JsonReference(string id);
+
+    /// <summary>What stands before and after a text to write it as a JSON string, quoted and escaped; null stays null.</summary>
+    public abstract (string Before, string After) JsonQuote { get; }
+
     /// <summary>Substring test without wildcards, case-sensitive.</summary>
     public abstract string Contains(string text, string part);
 

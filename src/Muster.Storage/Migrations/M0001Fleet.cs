@@ -14,8 +14,14 @@ public sealed class M0001Fleet(SqlDialect dialect) : ForwardOnlyMigration
 
     public override void Up()
     {
+        // Text sorts by code point, as SQLite and every client do; a prefix search can then use an index.
+        var text = dialect.Name == "postgres" ? " TEXT COLLATE \"C\"" : " TEXT";
         foreach (var statement in Statements())
-            Execute.Sql(statement.Replace("{id}", dialect.Identity, StringComparison.Ordinal).Replace("{blob}", dialect.Blob, StringComparison.Ordinal));
+        {
+            Execute.Sql(statement.Replace("{id}", dialect.Identity, StringComparison.Ordinal).Replace("{blob}", dialect.Blob, StringComparison.Ordinal)
+                .Replace(" TEXT", text, StringComparison.Ordinal));
+        }
+
         foreach (var statement in dialect.Name == "sqlite" ? CountTriggersSqlite() : CountTriggersPostgres())
             Execute.Sql(statement);
     }

@@ -8,8 +8,9 @@ public sealed class PostgresDialect : SqlDialect
 
     public override string Blob => "BYTEA";
 
+    // A function takes at most 100 arguments, so a wide row goes through a record; that is also the quicker way.
     public override string JsonObject(IEnumerable<(string Key, string Value)> members) =>
-        $"json_build_object({string.Join(", ", members.Select(m => $"'{m.Key}', {m.Value}"))})";
+        $"(SELECT row_to_json(j) FROM (SELECT {string.Join(", ", members.Select(m => $"{m.Value} AS \"{m.Key}\""))}) j)";
 
     public override string JsonArrayOf(string element) => $"coalesce(json_agg({element}), '[]'::json)";
 
@@ -19,6 +20,10 @@ public sealed class PostgresDialect : SqlDialect
     public override string JsonFlag(string flag) => $"({flag} <> 0)";
 
     public override string JsonDocument(string text) => $"({text})::json";
+
+    public override string JsonReference(string id) => $"CAST('{{\"__id\":' || {id} || '}}' AS json)";
+
+    public override (string Before, string After) JsonQuote => ("CAST(to_json(", ") AS TEXT)");
 
     public override string Contains(string text, string part) => $"position({part} in {text}) > 0";
 

@@ -44,7 +44,7 @@ internal static class FleetResources
             Ways =
             [
                 // Fleets the caller reaches as a member, in contrast to public ones.
-                new("is_directly_accessible_by__user", "user", "{to}.id = {me} AND {from}.organization_id IN ({mine})", IsCollection: true),
+                new("is_directly_accessible_by__user", "user", "{to}.id = {me} AND {from}.organization_id IN ({mine})", IsCollection: true) { KeepsSight = true },
             ],
             Keys = [Key("slug"), Key("uuid"), new(["organization", "app_name"], ["organization_id", "name"], ["slug"])],
         };

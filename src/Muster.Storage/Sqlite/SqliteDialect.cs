@@ -21,6 +21,10 @@ public sealed class SqliteDialect : SqlDialect
 
     public override string JsonDocument(string text) => $"json({text})";
 
+    public override string JsonReference(string id) => $"json('{{\"__id\":' || {id} || '}}')";
+
+    public override (string Before, string After) JsonQuote => ("nullif(json_quote(", "), 'null')");
+
     public override string Contains(string text, string part) => $"instr({text}, {part}) > 0";
 
     public override string NullsOrder(bool descending) => descending ? "NULLS FIRST" : "NULLS LAST";

@@ -1,0 +1,359 @@
+using System.Globalization;
+using Muster.Core.Query;
+
+namespace Muster.Storage.Resources;
+
+// Filters and orders: tree → SQL. Comparisons follow OData: "ne" includes nulls, and "not" of an unknown is true.
+internal sealed partial class Compilation
+{
+    private string Condition(Expression expression, Names names)
+    {
+        // A client may chain hundreds of comparisons; as a balanced tree they stay within the databases' depth.
+        if (expression is Binary { Operator: BinaryOperator.And or BinaryOperator.Or } chain)
+        {
+            var terms = new List<string>();
+            Expression left = chain;
+            for (; left is Binary next && next.Operator == chain.Operator; left = next.Left)
+                terms.Add(Condition(next.Right, names));
+            terms.Add(Condition(left, names));
+            terms.Reverse();
+            return Balanced(terms, 0, terms.Count, chain.Operator == BinaryOperator.And ? " AND " : " OR ");
+        }
+
+        return AsCondition(Operand(expression, names)).Sql;
+    }
+
+    private static string Balanced(List<string> terms, int from, int to, string word)
+    {
+        if (to - from == 1)
+            return terms[from];
+        var middle = from + ((to - from) / 2);
+        return $"({Balanced(terms, from, middle, word)}{word}{Balanced(terms, middle, to, word)})";
+    }
+
+    private static Operand AsCondition(Operand operand) => operand switch
+    {
+        { Kind: OperandKind.Condition } => operand,
+        { Kind: OperandKind.Flag } => new Operand(OperandKind.Condition, $"{operand.Sql} = 1"),
+        { Kind: OperandKind.Constant, Constant: bool flag } => Known(flag),
+        _ => throw QueryRefusedException.Invalid("A condition is needed."),
+    };
+
+    private static Operand Known(bool truth) => new(OperandKind.Condition, truth ? "(1 = 1)" : "(1 = 0)") { IsTwoValued = true };
+
+    /// <summary>An operand as a value that can be ordered by or compared.</summary>
+    private Operand Value(Expression expression, Names names)
+    {
+        var operand = Operand(expression, names);
+        return operand.Kind is OperandKind.Constant or OperandKind.Condition ? throw QueryRefusedException.Invalid("A property is needed.") : operand;
+    }
+
+    private Operand Operand(Expression expression, Names names) => expression switch
+    {
+        Literal literal => new Operand(OperandKind.Constant, "") { Constant = literal.Value },
+        Core.Query.Path path => Property(path, names),
+        CountOf count => new Operand(OperandKind.Number, Rows(count.Rows, names, null, count.Filter, (from, where) => $"(SELECT count(*) FROM {from} WHERE {where})")),
+        Lambda lambda => LambdaOver(lambda, names),
+        Not not => Negated(AsCondition(Operand(not.Operand, names))),
+        In list => OneOf(list, names),
+        Call call => Function(call, names),
+        Binary { Operator: BinaryOperator.And or BinaryOperator.Or } => new Operand(OperandKind.Condition, Condition(expression, names)),
+        Binary { Operator: >= BinaryOperator.Add } sum => Arithmetic(sum.Operator, Operand(sum.Left, names), Operand(sum.Right, names)),
+        Binary comparison => Comparison(comparison.Operator, Operand(comparison.Left, names), Operand(comparison.Right, names)),
+        _ => throw QueryRefusedException.Invalid("That cannot be compared."),
+    };
+
+    private static Operand Negated(Operand condition) =>
+        new(OperandKind.Condition, condition.IsTwoValued ? $"(NOT {condition.Sql})" : $"(({condition.Sql}) IS NOT TRUE)") { IsTwoValued = true };
+
+    // ---- properties, lambdas, counts
+
+    private Operand Property(Core.Query.Path path, Names names)
+    {
+        var (from, rest) = names.Start(path);
+        if (rest.Length == 1)
+            return FieldOperand(from, Field(from, rest[0]));
+        var (tables, conditions, last) = Walk(from, rest[..^1], onlySingle: true);
+        var field = FieldOperand(last, Field(last, rest[^1]));
+        return field with { Sql = $"(SELECT {field.Sql} FROM {tables} WHERE {conditions})", IsNullable = true, Of = null };
+    }
+
+    private Operand FieldOperand(Source source, Field field) =>
+        new(field.Type switch
+        {
+            FieldType.Number or FieldType.Size or FieldType.Reference => OperandKind.Number,
+            FieldType.Flag => OperandKind.Flag,
+            FieldType.Instant => OperandKind.Instant,
+            _ => OperandKind.Text,
+        }, Sql(field, source.Alias))
+        {
+            IsNullable = field.IsNullable,
+            Of = (field, source.Alias),
+        };
+
+    private Operand LambdaOver(Lambda lambda, Names names) =>
+        new(OperandKind.Condition, Rows(lambda.Rows, names, lambda.Variable, lambda.Body, (from, where) => $"EXISTS (SELECT 1 FROM {from} WHERE {where})", lambda.All)) { IsTwoValued = true };
+
+    /// <summary>The rows that a path leads to, narrowed by a filter in which they may have a name of their own.</summary>
+    private string Rows(Core.Query.Path path, Names names, string? variable, Expression? filter, Func<string, string, string> text, bool all = false)
+    {
+        var (from, rest) = names.Start(path);
+        var (tables, conditions, last) = Walk(from, rest, onlySingle: false);
+        if (filter is not null)
+        {
+            var inner = variable is null ? new Names(last) : names.With(variable, last);
+            // "All" asks that no row fails.
+            conditions += " AND " + (all ? Negated(AsCondition(Operand(filter, inner))).Sql : Condition(filter, inner));
+        }
+
+        var sql = text(tables, conditions);
+        return all ? $"(NOT {sql})" : sql;
+    }
+
+    /// <summary>Along navigations from a row: the tables, what joins them, and the last row.</summary>
+    private (string Tables, string Conditions, Source Last) Walk(Source from, IEnumerable<string> path, bool onlySingle)
+    {
+        var tables = new List<string>();
+        var conditions = new List<string>();
+        foreach (var name in path)
+        {
+            var way = Way(from, name);
+            if (onlySingle && way.IsCollection)
+                throw QueryRefusedException.Invalid($"'{name}' has any number of rows.");
+            (from, var condition) = Follow(from, way);
+            tables.Add($"{from.Resource.Table} {from.Alias}");
+            conditions.Add(condition);
+        }
+
+        return (string.Join(", ", tables), string.Join(" AND ", conditions), from);
+    }
+
+    // ---- comparisons
+
+    private Operand OneOf(In list, Names names)
+    {
+        var operand = Operand(list.Operand, names);
+        var constants = list.List.Select(e => Operand(e, names)).ToList();
+        if (operand.Kind == OperandKind.Constant || operand.Of is { Field.EqualTo: not null } || constants.Any(c => c.Kind != OperandKind.Constant || c.Constant is null))
+        {
+            var each = constants.Select(c => Comparison(BinaryOperator.Equal, operand, c).Sql).ToList();
+            return new Operand(OperandKind.Condition, Balanced(each, 0, each.Count, " OR "));
+        }
+
+        return new Operand(OperandKind.Condition, $"{Plain(operand).Sql} IN ({string.Join(", ", constants.Select(c => Bound(c, Plain(operand).Kind)))})");
+    }
+
+    private string EqualTo(Operand operand, Literal constant) =>
+        Comparison(BinaryOperator.Equal, operand, new Operand(OperandKind.Constant, "") { Constant = constant.Value }).Sql;
+
+    private Operand Comparison(BinaryOperator comparison, Operand left, Operand right)
+    {
+        if (left.Kind == OperandKind.Constant && right.Kind == OperandKind.Constant)
+            return Known(Compare(comparison, left.Constant, right.Constant));
+        if (left.Kind == OperandKind.Constant)
+            return Comparison(Mirrored(comparison), right, left);
+        if (left.Kind == OperandKind.Condition || right.Kind == OperandKind.Condition)
+            return SameTruth(comparison, left, right);
+        var isEqual = comparison == BinaryOperator.Equal;
+        if (right is { Kind: OperandKind.Constant, Constant: null })
+        {
+            return comparison is BinaryOperator.Equal or BinaryOperator.NotEqual
+                ? new Operand(OperandKind.Condition, $"{left.Sql} IS {(isEqual ? "" : "NOT ")}NULL") { IsTwoValued = true }
+                : Known(false);
+        }
+
+        if (right.Kind == OperandKind.Constant)
+        {
+            if (isEqual && left.Of is { Field.EqualTo: { } form } of)
+                return new Operand(OperandKind.Condition, form.Replace("{t}", of.Alias, StringComparison.Ordinal).Replace("{v}", Bound(right, left.Kind), StringComparison.Ordinal));
+            right = new Operand(left.Kind, Bound(right, left.Kind));
+        }
+        else if (left.Kind != right.Kind)
+        {
+            throw QueryRefusedException.Invalid("Values of different types are compared.");
+        }
+
+        return comparison switch
+        {
+            BinaryOperator.Equal when left.IsNullable && right.IsNullable => new Operand(OperandKind.Condition, $"{left.Sql} IS NOT DISTINCT FROM {right.Sql}") { IsTwoValued = true },
+            BinaryOperator.NotEqual when left.IsNullable || right.IsNullable => new Operand(OperandKind.Condition, $"{left.Sql} IS DISTINCT FROM {right.Sql}") { IsTwoValued = true },
+            _ => new Operand(OperandKind.Condition, $"{left.Sql} {Sign(comparison)} {right.Sql}"),
+        };
+    }
+
+    /// <summary>A condition compared with true, false or another condition.</summary>
+    private static Operand SameTruth(BinaryOperator comparison, Operand left, Operand right)
+    {
+        if (comparison is not (BinaryOperator.Equal or BinaryOperator.NotEqual))
+            throw QueryRefusedException.Invalid("Conditions have no order.");
+        if (right is { Kind: OperandKind.Constant, Constant: bool truth })
+            return truth == (comparison == BinaryOperator.Equal) ? left : Negated(left);
+        var (a, b) = (AsCondition(left).Sql, AsCondition(right).Sql);
+        return new Operand(OperandKind.Condition, $"((({a}) IS TRUE) {Sign(comparison)} (({b}) IS TRUE))") { IsTwoValued = true };
+    }
+
+    private static bool Compare(BinaryOperator comparison, object? left, object? right)
+    {
+        if (comparison is BinaryOperator.Equal or BinaryOperator.NotEqual)
+            return Equals(Widened(left), Widened(right)) == (comparison == BinaryOperator.Equal);
+        var order = (Widened(left), Widened(right)) switch
+        {
+            (double a, double b) => a.CompareTo(b),
+            (string a, string b) => string.CompareOrdinal(a, b),
+            (Instant a, Instant b) => a.Milliseconds.CompareTo(b.Milliseconds),
+            (null, _) or (_, null) => (int?)null,
+            _ => throw QueryRefusedException.Invalid("Values of different types are compared."),
+        };
+        return comparison switch
+        {
+            BinaryOperator.Greater => order > 0,
+            BinaryOperator.GreaterOrEqual => order >= 0,
+            BinaryOperator.Less => order < 0,
+            _ => order <= 0,
+        };
+    }
+
+    private static object? Widened(object? value) => value is long whole ? (double)whole : value;
+
+    private static BinaryOperator Mirrored(BinaryOperator comparison) => comparison switch
+    {
+        BinaryOperator.Greater => BinaryOperator.Less,
+        BinaryOperator.GreaterOrEqual => BinaryOperator.LessOrEqual,
+        BinaryOperator.Less => BinaryOperator.Greater,
+        BinaryOperator.LessOrEqual => BinaryOperator.GreaterOrEqual,
+        _ => comparison,
+    };
+
+    private static string Sign(BinaryOperator sign) => sign switch
+    {
+        BinaryOperator.Equal => "=",
+        BinaryOperator.NotEqual => "<>",
+        BinaryOperator.Greater => ">",
+        BinaryOperator.GreaterOrEqual => ">=",
+        BinaryOperator.Less => "<",
+        BinaryOperator.LessOrEqual => "<=",
+        BinaryOperator.Add => "+",
+        BinaryOperator.Subtract => "-",
+        BinaryOperator.Multiply => "*",
+        BinaryOperator.Divide => "/",
+        _ => "%",
+    };
+
+    /// <summary>A constant as a parameter of the type it is compared with.</summary>
+    private string Bound(Operand constant, OperandKind kind) => (kind, constant.Constant) switch
+    {
+        (OperandKind.Number, long number) => Parts.Parameter(number),
+        (OperandKind.Number, double number) => Parts.Parameter(number),
+        (OperandKind.Number, string text) when long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var number) => Parts.Parameter(number),
+        (OperandKind.Text, string text) => Parts.Parameter(Storable(text)),
+        (OperandKind.Flag, bool flag) => flag ? "1" : "0",
+        (OperandKind.Flag, long and (0 or 1) and var flag) => flag == 1 ? "1" : "0",
+        (OperandKind.Instant, Instant instant) => Parts.Parameter(instant.Milliseconds),
+        (OperandKind.Instant, string text) when QueryTime.Instant(text) is { } instant => Parts.Parameter(instant.Milliseconds),
+        (OperandKind.Duration, Duration duration) => Parts.Parameter(duration.Milliseconds),
+        (OperandKind.Duration, string text) when QueryTime.Duration(text) is { } duration => Parts.Parameter(duration.Milliseconds),
+        _ => throw QueryRefusedException.Invalid($"'{constant.Constant}' is not of the type it is compared with."),
+    };
+
+    /// <summary>PostgreSQL has no U+0000 in text, so no value of ours equals a text with one.</summary>
+    private static string Storable(string text) =>
+        text.Contains('\0', StringComparison.Ordinal) ? throw QueryRefusedException.Invalid("Text cannot hold the character U+0000.") : text;
+
+    /// <summary>A constant that meets no other operand, by its own type.</summary>
+    private Operand Plain(Operand operand) => operand.Kind != OperandKind.Constant ? operand : operand.Constant switch
+    {
+        long or double => new Operand(OperandKind.Number, Bound(operand, OperandKind.Number)),
+        string => new Operand(OperandKind.Text, Bound(operand, OperandKind.Text)),
+        Instant => new Operand(OperandKind.Instant, Bound(operand, OperandKind.Instant)),
+        Duration => new Operand(OperandKind.Duration, Bound(operand, OperandKind.Duration)),
+        bool => new Operand(OperandKind.Flag, Bound(operand, OperandKind.Flag)),
+        _ => throw QueryRefusedException.Invalid("A value is needed."),
+    };
+
+    // ---- arithmetic and functions
+
+    private Operand Arithmetic(BinaryOperator sign, Operand left, Operand right)
+    {
+        left = Plain(left);
+        right = Plain(right);
+        OperandKind? kind = (left.Kind, sign, right.Kind) switch
+        {
+            (OperandKind.Number, _, OperandKind.Number) => OperandKind.Number,
+            (OperandKind.Instant, BinaryOperator.Add or BinaryOperator.Subtract, OperandKind.Duration) => OperandKind.Instant,
+            (OperandKind.Duration, BinaryOperator.Add, OperandKind.Instant) => OperandKind.Instant,
+            (OperandKind.Instant, BinaryOperator.Subtract, OperandKind.Instant) => OperandKind.Duration,
+            (OperandKind.Duration, BinaryOperator.Add or BinaryOperator.Subtract, OperandKind.Duration) => OperandKind.Duration,
+            _ => null,
+        };
+        if (kind is null)
+            throw QueryRefusedException.Invalid("These values cannot be added.");
+        // Division by zero is null on both databases.
+        var divides = sign is BinaryOperator.Divide or BinaryOperator.Modulo;
+        return new Operand(kind.Value, $"({left.Sql} {Sign(sign)} {(divides ? $"NULLIF({right.Sql}, 0)" : right.Sql)})") { IsNullable = divides || left.IsNullable || right.IsNullable };
+    }
+
+    private Operand Function(Call call, Names names)
+    {
+        var arguments = call.Arguments.Select(a => Operand(a, names)).ToList();
+        return (call.Function, arguments) switch
+        {
+            ("now", []) => new Operand(OperandKind.Instant, Parts.Parameter(now)),
+            ("contains", [var text, var part]) => new Operand(OperandKind.Condition, dialect.Contains(Text(text), Text(part))),
+            ("substringof", [var part, var text]) => new Operand(OperandKind.Condition, dialect.Contains(Text(text), Text(part))),
+            ("startswith", [var text, var part]) => StartsWith(text, part),
+            ("endswith", [var text, var part]) => EndsWith(Text(text), Text(part)),
+            ("tolower", [var text]) => Textual(text, t => $"lower({t})"),
+            ("toupper", [var text]) => Textual(text, t => $"upper({t})"),
+            ("trim", [var text]) => Textual(text, t => $"trim({t})"),
+            ("concat", [var a, var b]) => new Operand(OperandKind.Text, $"({Text(a)} || {Text(b)})") { IsNullable = true },
+            ("substring", [var text, var start]) => Textual(text, t => $"substr({t}, 1 + {Number(start)})"),
+            ("substring", [var text, var start, var length]) => Textual(text, t => $"substr({t}, 1 + {Number(start)}, {Number(length)})"),
+            ("length", [var text]) => new Operand(OperandKind.Number, $"length({Text(text)})") { IsNullable = text.IsNullable },
+            _ => throw QueryRefusedException.Invalid($"There is no function '{call.Function}' with {arguments.Count} arguments."),
+        };
+    }
+
+    private Operand Textual(Operand text, Func<string, string> sql) => new(OperandKind.Text, sql(Text(text))) { IsNullable = text.IsNullable };
+
+    private string Text(Operand operand) => operand.Kind switch
+    {
+        OperandKind.Text => operand.Sql,
+        // A bare parameter has no type of its own in PostgreSQL's functions.
+        OperandKind.Constant => $"CAST({Bound(operand, OperandKind.Text)} AS TEXT)",
+        _ => throw QueryRefusedException.Invalid("A text is needed."),
+    };
+
+    private static string Number(Operand operand) => operand switch
+    {
+        { Kind: OperandKind.Constant, Constant: long and >= 0 and <= int.MaxValue and var number } => number.ToString(CultureInfo.InvariantCulture),
+        _ => throw QueryRefusedException.Invalid("A whole number is needed."),
+    };
+
+    /// <summary>A prefix is a range of texts, which an index serves.</summary>
+    private Operand StartsWith(Operand text, Operand part)
+    {
+        var sql = Text(text);
+        if (part is not { Kind: OperandKind.Constant, Constant: string prefix })
+            return new Operand(OperandKind.Condition, $"substr({sql}, 1, length({Text(part)})) = {Text(part)}");
+        if (prefix.Length == 0)
+            return new Operand(OperandKind.Condition, $"{sql} IS NOT NULL") { IsTwoValued = true };
+        var from = $"{sql} >= {Parts.Parameter(Storable(prefix))}";
+        return new Operand(OperandKind.Condition, After(prefix) is { } after ? $"({from} AND {sql} < {Parts.Parameter(after)})" : $"({from})");
+    }
+
+    /// <summary>The first text, by code point, after all that start with the prefix; null when there is none.</summary>
+    private static string? After(string prefix)
+    {
+        var runes = prefix.EnumerateRunes().ToList();
+        while (runes.Count > 0 && runes[^1].Value == 0x10FFFF)
+            runes.RemoveAt(runes.Count - 1);
+        if (runes.Count == 0)
+            return null;
+        // Surrogates are no characters.
+        var next = runes[^1].Value == 0xD7FF ? 0xE000 : runes[^1].Value + 1;
+        return string.Concat(runes[..^1]) + char.ConvertFromUtf32(next);
+    }
+
+    private static Operand EndsWith(string text, string part) =>
+        new(OperandKind.Condition, $"(length({text}) >= length({part}) AND substr({text}, length({text}) - length({part}) + 1) = {part})");
+}

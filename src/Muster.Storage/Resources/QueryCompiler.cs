@@ -1,0 +1,48 @@
+using Muster.Core.Access;
+using Muster.Core.Query;
+
+namespace Muster.Storage.Resources;
+
+/// <summary>
+/// A parsed query, bound to the model and to what the caller may see → one parameterized statement. There is no other way
+/// from a query to the database, for reads and for the rows that a write concerns.
+/// </summary>
+/// <param name="now">Unix ms, for <c>now()</c>.</param>
+public sealed class QueryCompiler(ResourceModel model, SqlDialect dialect, ReadScope scope, long now)
+{
+    /// <summary>A statement whose rows are JSON objects, one column each.</summary>
+    /// <exception cref="QueryRefusedException">It cannot be answered.</exception>
+    public SqlStatement Rows(ResourceQuery query)
+    {
+        var compilation = new Compilation(model, dialect, scope, now);
+        var root = compilation.NewSource(compilation.Resource(query.Resource));
+        var where = compilation.Where(root, query);
+        var arranged = compilation.Arrange(root, query.Options, single: query.Key is not null);
+        var rows = $"{root.Resource.Table} {root.Alias}{where}{arranged}";
+        // A page is cut first; only its rows are written as JSON.
+        if (query.Options.Top is not null || query.Options.Skip is not null)
+            rows = $"(SELECT {root.Alias}.* FROM {rows}) {root.Alias}";
+        return compilation.Parts.Statement($"SELECT {compilation.Json(root, query.Options)} FROM {rows}");
+    }
+
+    /// <summary>A statement that answers with one number.</summary>
+    /// <exception cref="QueryRefusedException">It cannot be answered.</exception>
+    public SqlStatement Count(ResourceQuery query)
+    {
+        var compilation = new Compilation(model, dialect, scope, now);
+        var resource = compilation.Resource(query.Resource);
+        if (resource.Name == "device" && query.Key is null && compilation.DeviceCount(query.Options.Filter) is { } kept)
+            return compilation.Parts.Statement(kept);
+        var root = compilation.NewSource(resource);
+        return compilation.Parts.Statement($"SELECT count(*) FROM {resource.Table} {root.Alias}{compilation.Where(root, query)}");
+    }
+
+    /// <summary>A statement whose rows are the ids that the key and the filter of a write concern, in ascending order.</summary>
+    /// <exception cref="QueryRefusedException">It cannot be answered.</exception>
+    public SqlStatement Ids(ResourceQuery query)
+    {
+        var compilation = new Compilation(model, dialect, scope, now);
+        var root = compilation.NewSource(compilation.Resource(query.Resource));
+        return compilation.Parts.Statement($"SELECT {root.Alias}.id FROM {root.Resource.Table} {root.Alias}{compilation.Where(root, query)} ORDER BY {root.Alias}.id");
+    }
+}

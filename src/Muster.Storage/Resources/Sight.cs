@@ -1,0 +1,110 @@
+using Muster.Core.Access;
+
+namespace Muster.Storage.Resources;
+
+/// <summary>
+/// Row-level visibility, in one place: the condition that a row must meet for the caller to see it. Every root, expand,
+/// lambda, path and count of a statement asks here.
+/// </summary>
+internal sealed class Sight(ResourceModel model, ReadScope scope, SqlParts parts)
+{
+    public ReadScopeKind Kind => scope.Kind;
+
+    /// <summary>The caller's account, as SQL; 0 for who has none.</summary>
+    public string Account => parts.Parameter(scope.Kind is ReadScopeKind.Memberships or ReadScopeKind.Everything ? scope.SubjectId : 0L);
+
+    /// <summary>The organizations the caller belongs to, as a subquery without parentheses.</summary>
+    public string Organizations => scope.Kind == ReadScopeKind.Everything
+        ? "SELECT id FROM organization"
+        : $"SELECT om.organization_id FROM organization_membership om WHERE om.account_id = {Account}";
+
+    /// <summary>The condition for rows of a resource under this alias; null when all are visible.</summary>
+    /// <exception cref="QueryRefusedException">The caller may see nothing of this resource at all.</exception>
+    public string? Condition(Resource resource, string alias) => Condition(resource, alias, resource.Visibility.WithPublicFleets);
+
+    /// <summary>A secret of the device under this alias: its value for who may act on the device, else null.</summary>
+    public string Secret(string value, string alias) => scope.Kind == ReadScopeKind.Memberships
+        ? $"CASE WHEN {alias}.fleet_id IN (SELECT af.id FROM fleet af WHERE af.organization_id IN ({Organizations} AND om.role <> '{Role.Observer.Word()}')) THEN {value} END"
+        : value;
+
+    private string? Condition(Resource resource, string alias, bool withPublicFleets)
+    {
+        var anchor = resource.Visibility.Anchor;
+        if (anchor == Anchor.OwnAccount)
+            return scope.Kind is ReadScopeKind.Memberships or ReadScopeKind.Everything ? $"{alias}.account_id = {Account}" : throw Refused(resource);
+        if (scope.Kind == ReadScopeKind.Everything || anchor == Anchor.Everyone)
+            return null;
+        return anchor switch
+        {
+            Anchor.Parent => Parent(resource, alias, withPublicFleets),
+            Anchor.Fleet => Fleet(resource, alias, withPublicFleets),
+            Anchor.Device => Device(alias),
+            Anchor.Authenticated when scope.Kind != ReadScopeKind.Anonymous => null,
+            Anchor.Organization or Anchor.Membership when scope.Kind == ReadScopeKind.Service => null,
+            Anchor.Organization when scope.Kind == ReadScopeKind.Memberships => $"{alias}.id IN ({Organizations})",
+            Anchor.Membership when scope.Kind == ReadScopeKind.Memberships => $"{alias}.organization_id IN ({Organizations})",
+            Anchor.Account when scope.Kind == ReadScopeKind.Memberships =>
+                $"({alias}.id = {Account} OR EXISTS (SELECT 1 FROM organization_membership am WHERE am.account_id = {alias}.id AND am.organization_id IN ({Organizations})))",
+            Anchor.ActorKey => ActorKey(resource, alias),
+            _ => throw Refused(resource),
+        };
+    }
+
+    private string? Parent(Resource resource, string alias, bool withPublicFleets)
+    {
+        var reference = resource.Field(resource.Visibility.Parent!)!;
+        var parent = model.Resource(reference.Target!)!;
+        var inner = parts.Alias();
+        if (Condition(parent, inner, withPublicFleets) is not { } condition)
+            return null;
+        // Fleets are few: their ids are found once and not once for each row.
+        return parent.Table == "fleet"
+            ? $"{reference.Of(alias)} IN (SELECT {inner}.id FROM fleet {inner} WHERE {condition})"
+            : $"EXISTS (SELECT 1 FROM {parent.Table} {inner} WHERE {inner}.id = {reference.Of(alias)} AND {condition})";
+    }
+
+    private string? Fleet(Resource resource, string alias, bool withPublicFleets)
+    {
+        var own = scope.Kind switch
+        {
+            ReadScopeKind.Service => null,
+            ReadScopeKind.Memberships => $"{alias}.organization_id IN ({Organizations})",
+            ReadScopeKind.Device => $"{alias}.id = (SELECT od.fleet_id FROM device od WHERE od.id = {parts.Parameter(scope.SubjectId)})",
+            ReadScopeKind.Fleet when withPublicFleets => $"{alias}.id = {parts.Parameter(scope.SubjectId)}",
+            ReadScopeKind.Anonymous when withPublicFleets => "1 = 0",
+            _ => throw Refused(resource),
+        };
+        return own is null || !withPublicFleets ? own : $"({own} OR {alias}.is_public = 1 OR {alias}.is_host = 1)";
+    }
+
+    /// <summary>The condition on a fleet's id under which its devices are visible; null when all are.</summary>
+    /// <exception cref="QueryRefusedException">The caller may see no devices by fleet.</exception>
+    public string? FleetOfDevice(string fleetId) => scope.Kind switch
+    {
+        ReadScopeKind.Everything or ReadScopeKind.Service => null,
+        ReadScopeKind.Memberships => $"{fleetId} IN (SELECT vf.id FROM fleet vf WHERE vf.organization_id IN ({Organizations}))",
+        _ => throw QueryRefusedException.NotPermitted("device"),
+    };
+
+    private string? Device(string alias) => scope.Kind switch
+    {
+        // A frozen device is told nothing, not even about itself.
+        ReadScopeKind.Device => $"({alias}.id = {parts.Parameter(scope.SubjectId)} AND {alias}.is_frozen = 0)",
+        _ => FleetOfDevice($"{alias}.fleet_id"),
+    };
+
+    private string ActorKey(Resource resource, string alias)
+    {
+        var own = $"{alias}.actor_id = {parts.Parameter(scope.ActorId)}";
+        return scope.Kind switch
+        {
+            ReadScopeKind.Device or ReadScopeKind.Fleet => own,
+            ReadScopeKind.Memberships =>
+                $"({own} OR {alias}.actor_id IN (SELECT kf.actor_id FROM fleet kf WHERE kf.organization_id IN ({Organizations}))" +
+                $" OR EXISTS (SELECT 1 FROM device kd JOIN fleet kg ON kg.id = kd.fleet_id WHERE kd.actor_id = {alias}.actor_id AND kg.organization_id IN ({Organizations})))",
+            _ => throw Refused(resource),
+        };
+    }
+
+    private static QueryRefusedException Refused(Resource resource) => QueryRefusedException.NotPermitted(resource.Name);
+}
