@@ -1,6 +1,7 @@
 using System.Data.Common;
 using Muster.Server.Presence;
 using Muster.Storage;
+using Muster.Storage.Resources;
 
 namespace Muster.Server.Resources;
 
@@ -16,6 +17,14 @@ internal sealed class RefusalFilter : IEndpointFilter
         catch (RefusedException e)
         {
             return Answers.Of(e);
+        }
+        catch (QueryRefusedException e)
+        {
+            return e.Refusal == QueryRefusal.NotPermitted ? Answers.Empty(StatusCodes.Status401Unauthorized) : Answers.Sentence(StatusCodes.Status400BadRequest, e.Message);
+        }
+        catch (DbException e) when (e.SqlState is ['2', '2', ..])
+        {
+            return Answers.Sentence(StatusCodes.Status400BadRequest, "A value is out of range.");
         }
         catch (BadHttpRequestException e)
         {

@@ -1,4 +1,5 @@
 using Muster.Server.Resources.Accounts;
+using Muster.Server.Resources.Reads;
 
 namespace Muster.Server.Resources;
 
@@ -15,6 +16,7 @@ internal static class ResourcesModule
     {
         var routes = app.MapGroup("").AddEndpointFilter<RefusalFilter>();
         routes.MapAccounts();
+        routes.MapReads();
         return app;
     }
 }

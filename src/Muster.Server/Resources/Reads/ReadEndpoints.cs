@@ -1,0 +1,87 @@
+using System.Buffers;
+using System.Data.Common;
+using System.Globalization;
+using System.IO.Pipelines;
+using System.Text;
+using Muster.Core.Access;
+using Muster.Core.Query;
+using Muster.Storage;
+using Muster.Storage.Resources;
+
+namespace Muster.Server.Resources.Reads;
+
+/// <summary>GET of the resource API: <c>/v7/device?…</c>, <c>/v7/device(1)</c>, <c>/v7/device/$count</c>, and the same under /v6.</summary>
+internal static class ReadEndpoints
+{
+    private const string JsonType = "application/json; charset=utf-8";
+
+    /// <summary>Bytes after which what was written is handed on to the connection.</summary>
+    private const int Flush = 64 * 1024;
+
+    public static void MapReads(this IEndpointRouteBuilder routes)
+    {
+        foreach (var model in new[] { ResourceModel.Version7, ResourceModel.Version6 })
+            routes.MapGet($"/{model.Version}/{{**resource}}", (HttpContext context, Callers callers, Database database, TimeProvider time) => ReadAsync(context, model, callers, database, time));
+        routes.MapGet("/muster/v1/release-assets/{id:long}", ReleaseAssetAsync);
+    }
+
+    private static async Task<IResult> ReadAsync(HttpContext context, ResourceModel model, Callers callers, Database database, TimeProvider time)
+    {
+        var request = ResourceRequest.Of(context, model);
+        if (request.Query.Action is not null)
+            throw RefusedException.Invalid($"Malformed url: '{request.Target}'");
+        var compiler = Compiler(model, database, await callers.OfAsync(context), time);
+        var statement = request.Query.IsCount ? compiler.Count(request.Query) : compiler.Rows(request.Query);
+        await using var connection = await database.OpenReadAsync(context.RequestAborted);
+        await using var command = statement.On(connection);
+        if (request.Query.IsCount)
+        {
+            var count = Convert.ToInt64(await command.ExecuteScalarAsync(context.RequestAborted), CultureInfo.InvariantCulture);
+            return Answers.Json(string.Create(CultureInfo.InvariantCulture, $$"""{"d":{{count}}}"""));
+        }
+
+        await using var rows = await command.ExecuteReaderAsync(context.RequestAborted);
+        // Until here an error is still an answer; from here on rows go out as they come, whatever their number.
+        var more = await rows.ReadAsync(context.RequestAborted);
+        context.Response.ContentType = JsonType;
+        await WriteRowsAsync(context.Response.BodyWriter, rows, more, context.RequestAborted);
+        return Results.Empty;
+    }
+
+    private static async Task WriteRowsAsync(PipeWriter body, DbDataReader rows, bool more, CancellationToken cancellation)
+    {
+        body.Write("{\"d\":["u8);
+        for (var first = true; more; first = false)
+        {
+            if (!first)
+                body.Write(","u8);
+            body.Write(rows.GetFieldValue<byte[]>(0));
+            if (body.UnflushedBytes > Flush)
+                await body.FlushAsync(cancellation);
+            more = await rows.ReadAsync(cancellation);
+        }
+
+        body.Write("]}"u8);
+        await body.FlushAsync(cancellation);
+    }
+
+    /// <summary>The file of a release asset; its <c>asset.href</c> leads here.</summary>
+    private static async Task<IResult> ReleaseAssetAsync(long id, HttpContext context, Callers callers, Database database, TimeProvider time)
+    {
+        var compiler = Compiler(ResourceModel.Version7, database, await callers.OfAsync(context), time);
+        var visible = compiler.Ids(new ResourceQuery("release_asset") { Key = new ResourceKey([new KeyPart(null, new Literal(id))]) });
+        await using var connection = await database.OpenReadAsync(context.RequestAborted);
+        await using var check = visible.On(connection);
+        if (await check.ExecuteScalarAsync(context.RequestAborted) is null)
+            return Answers.Empty(StatusCodes.Status404NotFound);
+        await using var command = connection.Statement("SELECT content, filename FROM release_asset WHERE id = @p0 AND content IS NOT NULL", id);
+        await using var row = await command.ExecuteReaderAsync(context.RequestAborted);
+        if (!await row.ReadAsync(context.RequestAborted))
+            return Answers.Empty(StatusCodes.Status404NotFound);
+        // A file is what people uploaded: never shown as a page of ours.
+        return Results.File(row.GetFieldValue<byte[]>(0), "application/octet-stream", await row.IsDBNullAsync(1) ? null : row.GetString(1));
+    }
+
+    private static QueryCompiler Compiler(ResourceModel model, Database database, Caller caller, TimeProvider time) =>
+        new(model, database.Dialect, ReadScope.Of(caller), time.GetUtcNow().ToUnixTimeMilliseconds());
+}
