@@ -42,6 +42,12 @@ public abstract class SqlDialect
     /// <summary>The position of NULL in an ORDER BY, the same on both: last ascending, first descending.</summary>
     public abstract string NullsOrder(bool descending);
 
+    /// <summary>Whether a column's value is one of the ids of a parameter made by <see cref="Ids"/>.</summary>
+    public abstract string AnyOf(string column, string parameter);
+
+    /// <summary>Value of a parameter that holds any number of ids.</summary>
+    public abstract object Ids(IReadOnlyCollection<long> ids);
+
     /// <summary>Quoted identifier.</summary>
 #pragma warning disable CA1822 // part of the seam
     public string Quote(string identifier) => $"\"{identifier.Replace("\"", "\"\"", StringComparison.Ordinal)}\"";

@@ -76,6 +76,28 @@ public sealed class TimingWheel
         return count;
     }
 
+    /// <summary>Before this instant (ms) nothing falls due; null when there is no appointment at all.</summary>
+    public long? NextTurn
+    {
+        get
+        {
+            if (first[Ready] != Nowhere)
+                return current * tickLength;
+            for (var level = 0; level < Levels; level++)
+            {
+                if (occupied[level] == 0)
+                    continue;
+                // Ids of a level lie ahead of the current slot; only beyond the outermost wheel they wait behind it.
+                var shift = level * Bits;
+                var position = (int)((current >> shift) & (Slots - 1));
+                var distance = BitOperations.TrailingZeroCount(BitOperations.RotateRight(occupied[level], position + 1)) + 1;
+                return (((current >> shift) + distance) << shift) * tickLength;
+            }
+
+            return null;
+        }
+    }
+
     private void Turn(long target)
     {
         while (current < target)

@@ -62,6 +62,9 @@ public static class StatusWords
         _ => throw new ArgumentOutOfRangeException(nameof(reason)),
     };
 
+    /// <summary>The reverse of <see cref="Word(StatusReason)"/>; a word of a later version reads as never seen until the rule runs again.</summary>
+    public static StatusReason Reason(string word) => Reasons.GetValueOrDefault(word, StatusReason.NeverSeen);
+
     public static string? Word(this UpdateStatus status) => status switch
     {
         UpdateStatus.Rejected => "rejected",
@@ -85,4 +88,6 @@ public static class StatusWords
         "done" => UpdateStatus.Done,
         _ => null,
     };
+
+    private static readonly Dictionary<string, StatusReason> Reasons = Enum.GetValues<StatusReason>().ToDictionary(r => r.Word());
 }

@@ -1,7 +1,7 @@
 namespace Muster.Server.Presence;
 
 /// <summary>Where a device stands in memory: its partition and its row there. Cheap to copy; valid until the device is removed.</summary>
-public readonly record struct DeviceSlot(int Partition, int Row);
+public readonly record struct DeviceSlot(int Partition, int Row, uint Generation);
 
 /// <summary>What kind of contact a device made. Only <see cref="Poll"/> makes the heartbeat online (DESIGN.md, promise 5).</summary>
 public enum ContactKind : byte { Poll, Report, Log, Tags, RegistryToken, Tunnel, Other }

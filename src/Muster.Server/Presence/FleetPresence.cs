@@ -1,4 +1,9 @@
+using System.Security.Cryptography;
+using System.Text;
+using Muster.Core.Presence;
 using Muster.Core.Status;
+using Muster.Storage;
+using Muster.Storage.Presence;
 
 namespace Muster.Server.Presence;
 
@@ -8,63 +13,318 @@ namespace Muster.Server.Presence;
 /// </summary>
 public sealed class FleetPresence
 {
+    private readonly FleetMemory memory;
+    private readonly PartitionMail mail;
+    private readonly InputChanges inputs;
+    private readonly Allowances allowances;
+    private readonly ServiceInstances instances;
+    private readonly GroupCommitter committer;
+    private readonly ListeningClock clock;
+    private readonly PresenceMeter meter;
+    private readonly PresenceOptions options;
+    private readonly TimeProvider time;
+    private volatile bool ready;
+    private int waiting;
+
+    internal FleetPresence(
+        FleetMemory memory, PartitionMail mail, InputChanges inputs, Allowances allowances, ServiceInstances instances,
+        GroupCommitter committer, ListeningClock clock, PresenceMeter meter, PresenceOptions options, TimeProvider time)
+    {
+        this.memory = memory;
+        this.mail = mail;
+        this.inputs = inputs;
+        this.allowances = allowances;
+        this.instances = instances;
+        this.committer = committer;
+        this.clock = clock;
+        this.meter = meter;
+        this.options = options;
+        this.time = time;
+        meter.Watch(memory, committer, clock);
+    }
+
+    /// <summary>Whether all devices are in memory. Until then, everything that asks for a device throws <see cref="PresenceBusyException"/>.</summary>
+    public bool IsReady => ready;
+
+    /// <summary>Whether the database takes reports; false while it is away.</summary>
+    public bool IsListening => ready && committer.IsAvailable;
+
     /// <summary>Finds a device and checks its key, without the database. Constant-time in the key.</summary>
-    public DeviceAuth Authenticate(ReadOnlySpan<char> uuid, ReadOnlySpan<char> key, out DeviceSlot slot) => throw new NotImplementedException();
+    /// <exception cref="PresenceBusyException">The fleet is still being loaded; answer 503.</exception>
+    public DeviceAuth Authenticate(ReadOnlySpan<char> uuid, ReadOnlySpan<char> key, out DeviceSlot slot)
+    {
+        if (!TryFind(uuid, out slot))
+            return memory.WasDeleted(uuid) ? DeviceAuth.Deleted : DeviceAuth.Unknown;
+        if (!HasKey(slot, key))
+            return DeviceAuth.WrongKey;
+        return IsFrozen(slot) ? DeviceAuth.Frozen : DeviceAuth.Ok;
+    }
 
     /// <summary>Finds a device by uuid; false when it is not on record.</summary>
-    public bool TryFind(ReadOnlySpan<char> uuid, out DeviceSlot slot) => throw new NotImplementedException();
+    /// <exception cref="PresenceBusyException">The fleet is still being loaded; answer 503.</exception>
+    public bool TryFind(ReadOnlySpan<char> uuid, out DeviceSlot slot)
+    {
+        if (!ready)
+            throw new PresenceBusyException("The server is starting or stopping.");
+        return memory.TryFind(uuid, out slot);
+    }
 
-    public long DeviceId(DeviceSlot slot) => throw new NotImplementedException();
+    /// <summary>0 when the device was removed meanwhile.</summary>
+    public long DeviceId(DeviceSlot slot) => memory.State(slot)?.Id ?? 0;
 
-    public long FleetId(DeviceSlot slot) => throw new NotImplementedException();
+    /// <summary>0 when the device was removed meanwhile.</summary>
+    public long FleetId(DeviceSlot slot) => memory.State(slot)?.FleetId ?? 0;
 
-    public bool IsFrozen(DeviceSlot slot) => throw new NotImplementedException();
+    public bool IsFrozen(DeviceSlot slot) => memory.State(slot)?.IsFrozen ?? false;
 
     /// <summary>
     /// A poll of the target state with the device's own key. One memory write when the heartbeat is online already;
     /// else the task completes when the next read shows it online (or after a short wait while the database is away).
     /// </summary>
-    public ValueTask PolledAsync(DeviceSlot slot) => throw new NotImplementedException();
+    public ValueTask PolledAsync(DeviceSlot slot)
+    {
+        meter.Polled();
+        if (Touch(slot, ContactKind.Poll) is not { } device)
+            return ValueTask.CompletedTask;
+        return device is { Heartbeat: HeartbeatState.Online, IsActive: true } ? ValueTask.CompletedTask : new(SettleAsync(slot, isPoll: true, "poll"));
+    }
 
-    /// <summary>Any other contact. Completes at once unless it activates an inactive device.</summary>
-    public ValueTask ContactAsync(DeviceSlot slot, ContactKind kind) => throw new NotImplementedException();
+    /// <summary>Any other contact. Completes at once unless it activates an inactive device, or holds one back from offline.</summary>
+    public ValueTask ContactAsync(DeviceSlot slot, ContactKind kind)
+    {
+        if (Touch(slot, kind) is not { } device)
+            return ValueTask.CompletedTask;
+        return device.IsActive && HeartbeatMachine.OnContact(device.Heartbeat) == device.Heartbeat ? ValueTask.CompletedTask : new(SettleAsync(slot, isPoll: false, "contact"));
+    }
 
     /// <summary>A state report: durable, and visible in the next read, when the task completes. Counts as contact.</summary>
-    /// <exception cref="Storage.DatabaseAwayException">Nothing was acknowledged; answer 503.</exception>
+    /// <exception cref="DatabaseAwayException">Nothing was acknowledged; answer 503.</exception>
     /// <exception cref="PresenceBusyException">Too many reports are waiting; answer 503.</exception>
+    /// <exception cref="DeviceGoneException">The device was deleted meanwhile; nothing was written.</exception>
     /// <param name="isContact">False when a person's key sent the report in the device's place: then it is no sign of life.</param>
-    public Task ReportAsync(DeviceSlot slot, StateReport report, CancellationToken cancellation, bool isContact = true) => throw new NotImplementedException();
+    public async Task ReportAsync(DeviceSlot slot, StateReport report, CancellationToken cancellation, bool isContact = true)
+    {
+        try
+        {
+            if (Interlocked.Increment(ref waiting) > options.MaxQueuedReports)
+                throw new PresenceBusyException("Too many reports are waiting.");
+            if (!committer.IsAvailable)
+                throw new DatabaseAwayException("The database is away.");
+            if (isContact)
+                Touch(slot, ContactKind.Report);
+            var fact = new ReportFact(slot, report, isContact);
+            await mail.PostAsync(slot.Partition, fact).WaitAsync(cancellation);
+            if (fact.Activated)
+                await LookAtAllowanceAsync(slot);
+            meter.Reported();
+        }
+        catch (Exception e) when (e is PresenceBusyException or DatabaseAwayException)
+        {
+            meter.Refused();
+            throw;
+        }
+        finally
+        {
+            Interlocked.Decrement(ref waiting);
+        }
+    }
 
     /// <summary>The version (ETag text) of the target state last composed for the device and API version (2 or 3), or null when it must be composed anew.</summary>
-    public string? TargetVersion(DeviceSlot slot, int api) => throw new NotImplementedException();
+    public string? TargetVersion(DeviceSlot slot, int api)
+    {
+        if (memory.State(slot) is null)
+            return null;
+        var (chunk, i) = Row(slot);
+        return Volatile.Read(ref (api == 2 ? chunk.TargetV2 : chunk.TargetV3)[i]);
+    }
 
     /// <summary>Ticket to hand back to <see cref="SetTargetVersion"/>: taken before composing, it is stale when an input changed meanwhile.</summary>
-    public int TargetTicket(DeviceSlot slot) => throw new NotImplementedException();
+    public int TargetTicket(DeviceSlot slot)
+    {
+        var (chunk, i) = Row(slot);
+        return Volatile.Read(ref chunk.TargetTicket[i]);
+    }
 
     /// <summary>Remembers what was composed, unless an input changed since the ticket was taken.</summary>
-    public void SetTargetVersion(DeviceSlot slot, int api, string version, int ticket) => throw new NotImplementedException();
+    public void SetTargetVersion(DeviceSlot slot, int api, string version, int ticket)
+    {
+        var (chunk, i) = Row(slot);
+        lock (chunk)
+        {
+            if (chunk.TargetTicket[i] == ticket && chunk.Generation[i] == slot.Generation)
+                (api == 2 ? chunk.TargetV2 : chunk.TargetV3)[i] = version;
+        }
+    }
 
     /// <summary>Moves whenever <see cref="ChangedAsync"/> named the fleet: what was read of its rows before is stale after.</summary>
-    public int FleetTicket(long fleetId) => throw new NotImplementedException();
+    public int FleetTicket(long fleetId) => memory.FleetTicket(fleetId);
 
     /// <summary>
     /// Told after a committed write of something the status or the target state reads. When the task completes,
     /// the next read shows the consequences. A lost telling heals at the next start.
     /// </summary>
-    public Task ChangedAsync(InputChange change, CancellationToken cancellation = default) => throw new NotImplementedException();
+    /// <exception cref="DatabaseAwayException">The consequences are caught up with when the database is back.</exception>
+    public async Task ChangedAsync(InputChange change, CancellationToken cancellation = default)
+    {
+        // Before the load there is nothing to bring up to date; during it, what was read may be older than the change.
+        if (await loading.Task.WaitAsync(cancellation))
+            await inputs.ApplyAsync(change, cancellation);
+    }
 
     /// <summary>A device got a further key, or lost its keys; re-reads them.</summary>
-    public Task KeysChangedAsync(long deviceId) => throw new NotImplementedException();
+    public Task KeysChangedAsync(long deviceId) => ChangedAsync(new("key") { Devices = [deviceId] });
 
     /// <summary>Cloudlink session events of one service instance. Unknown uuids are passed over.</summary>
     /// <param name="epoch">The instance's epoch; an event of an older session never overrides a newer one.</param>
-    public Task CloudlinkAsync(long serviceInstanceId, IReadOnlyCollection<string> uuids, bool connected, long epoch, CancellationToken cancellation) => throw new NotImplementedException();
+    public async Task CloudlinkAsync(long serviceInstanceId, IReadOnlyCollection<string> uuids, bool connected, long epoch, CancellationToken cancellation)
+    {
+        instances.Alive(serviceInstanceId);
+        List<(DeviceSlot Slot, CloudlinkFact Fact)> told = [];
+        foreach (var uuid in uuids)
+        {
+            if (!TryFind(uuid, out var slot))
+                continue;
+            Touch(slot, ContactKind.Tunnel);
+            var fact = new CloudlinkFact(slot, serviceInstanceId, connected, epoch);
+            told.Add((slot, fact));
+            _ = mail.PostAsync(slot.Partition, fact);
+        }
+
+        foreach (var (slot, fact) in told)
+        {
+            try
+            {
+                await fact.Done.WaitAsync(cancellation);
+                if (fact.Activated)
+                    await LookAtAllowanceAsync(slot);
+            }
+            catch (DeviceGoneException)
+            {
+                // Deleted meanwhile: as good as unknown.
+            }
+        }
+    }
 
     /// <summary>A service instance is alive. After 60 s without this its sessions end.</summary>
-    public Task ServiceInstanceAliveAsync(long serviceInstanceId) => throw new NotImplementedException();
+    public Task ServiceInstanceAliveAsync(long serviceInstanceId)
+    {
+        instances.Alive(serviceInstanceId);
+        return Task.CompletedTask;
+    }
 
     /// <summary>What the device's status rests on; null when it was removed.</summary>
-    public DeviceEvidence? Evidence(DeviceSlot slot) => throw new NotImplementedException();
+    public DeviceEvidence? Evidence(DeviceSlot slot)
+    {
+        if (memory.State(slot) is not { } device)
+            return null;
+        var (chunk, i) = Row(slot);
+        var times = chunk.Times(i);
+        var now = clock.Current;
+        var limits = options.Limits(device.PollInterval);
+        var facts = DeviceRules.Facts(device);
+        var (poll, contact) = (times.ObservedPoll ?? HeartbeatMachine.Never, times.ObservedContact ?? HeartbeatMachine.Never);
+        var heartbeat = HeartbeatMachine.AfterSilence(device.Heartbeat, poll, contact, limits, now);
+        var wall = clock.WallNow - now.Now;
+        return new()
+        {
+            DeviceId = device.Id,
+            Uuid = device.Uuid,
+            FleetId = device.FleetId,
+            Facts = facts,
+            Answer = new(device.Status, device.Progress, device.Reason),
+            StatusSince = device.StatusSince,
+            HeartbeatSince = device.HeartbeatChangedAt,
+            LastPollAt = times.LastPollAt,
+            LastContactAt = times.LastContactAt,
+            LastContactKind = chunk.Heard[i] ? chunk.LastKind[i] : null,
+            CloudlinkSince = device.CloudlinkChangedAt,
+            ServiceInstanceId = device.ServiceInstanceId,
+            UpdateStatus = device.Reported.UpdateStatus,
+            UpdateStatusSince = device.Reported.UpdateStatusChangedAt,
+            UpdateDetail = device.UpdateDetail,
+            PollInterval = device.PollInterval,
+            Limits = limits,
+            HeartbeatNext = heartbeat.ChangesAt is { } at ? (wall + at, heartbeat.Next) : null,
+            StatusNext = SilenceForecast.Of(facts, poll, contact, limits, now) is { } next ? (wall + next.At, next.To) : null,
+        };
+    }
+
+    /// <summary>All devices are in memory: from now on everybody is answered.</summary>
+    internal void Open()
+    {
+        ready = true;
+        loading.TrySetResult(true);
+    }
+
+    /// <summary>Stopping: nobody is answered any more.</summary>
+    internal void Close() => ready = false;
+
+    private readonly TaskCompletionSource<bool> loading = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    private (DeviceChunk Chunk, int Row) Row(DeviceSlot slot) => (memory.Partitions[slot.Partition].Chunk(slot.Row), slot.Row % DeviceChunk.Rows);
+
+    /// <summary>Notes the contact in memory. The device as it stood right after; null when it was removed.</summary>
+    private DeviceState? Touch(DeviceSlot slot, ContactKind kind)
+    {
+        if (memory.State(slot) is null)
+            return null;
+        var (chunk, i) = Row(slot);
+        var (observed, at) = (clock.Now, clock.WallNow);
+        if (kind is ContactKind.Poll)
+        {
+            Volatile.Write(ref chunk.LastPollAt[i], at);
+            Volatile.Write(ref chunk.LastPoll[i], observed);
+        }
+
+        chunk.LastKind[i] = kind;
+        chunk.Heard[i] = true;
+        Volatile.Write(ref chunk.LastContactAt[i], at);
+        Volatile.Write(ref chunk.LastContact[i], observed);
+        Volatile.Write(ref chunk.Dirty[i], 1);
+        // The partition publishes a state and then looks for contacts; we note the contact and then look at the state.
+        // So one of both sees the other.
+        Interlocked.MemoryBarrier();
+        return memory.State(slot);
+    }
+
+    /// <summary>Waits, not for ever, until the contact's consequence is committed. The device is never refused for it.</summary>
+    private async Task SettleAsync(DeviceSlot slot, bool isPoll, string cause)
+    {
+        var fact = new ContactFact(slot, isPoll, cause);
+        if (!committer.IsAvailable)
+        {
+            memory.Partitions[slot.Partition].LeaveUnsettled(slot);
+            return;
+        }
+
+        try
+        {
+            await mail.PostAsync(slot.Partition, fact).WaitAsync(options.PollPatience, time);
+            if (fact.Activated)
+                await LookAtAllowanceAsync(slot).WaitAsync(options.PollPatience, time);
+        }
+        catch (Exception e) when (e is DatabaseAwayException or PresenceBusyException or DeviceGoneException or TimeoutException)
+        {
+            // The partition remembers what is unsettled.
+        }
+    }
+
+    private Task LookAtAllowanceAsync(DeviceSlot slot) => allowances.LookAtFleetAsync(FleetId(slot));
+
+    private bool HasKey(DeviceSlot slot, ReadOnlySpan<char> key)
+    {
+        const int longest = 512;
+        if (key.Length is 0 or > longest)
+            return false;
+        Span<byte> text = stackalloc byte[longest * 3];
+        Span<byte> hash = stackalloc byte[SHA256.HashSizeInBytes];
+        SHA256.HashData(text[..Encoding.UTF8.GetBytes(key, text)], hash);
+        var (chunk, i) = Row(slot);
+        var found = CryptographicOperations.FixedTimeEquals(hash, chunk.Key(i));
+        foreach (var more in Volatile.Read(ref chunk.MoreKeys[i]) ?? [])
+            found |= CryptographicOperations.FixedTimeEquals(hash, more.Hash) && (more.ExpiresAt is not { } expires || expires > clock.WallNow);
+        return found;
+    }
 }
 
 /// <summary>A bound was reached; nothing was taken. To a caller over HTTP this is 503.</summary>

@@ -28,4 +28,8 @@ public sealed class PostgresDialect : SqlDialect
     public override string Contains(string text, string part) => $"position({part} in {text}) > 0";
 
     public override string NullsOrder(bool descending) => descending ? "NULLS FIRST" : "NULLS LAST";
+
+    public override string AnyOf(string column, string parameter) => $"{column} = ANY({parameter})";
+
+    public override object Ids(IReadOnlyCollection<long> ids) => ids.ToArray();
 }

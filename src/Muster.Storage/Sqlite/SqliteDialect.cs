@@ -28,4 +28,8 @@ public sealed class SqliteDialect : SqlDialect
     public override string Contains(string text, string part) => $"instr({text}, {part}) > 0";
 
     public override string NullsOrder(bool descending) => descending ? "NULLS FIRST" : "NULLS LAST";
+
+    public override string AnyOf(string column, string parameter) => $"{column} IN (SELECT value FROM json_each({parameter}))";
+
+    public override object Ids(IReadOnlyCollection<long> ids) => $"[{string.Join(',', ids)}]";
 }

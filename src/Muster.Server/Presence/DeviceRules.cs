@@ -1,0 +1,87 @@
+using System.Globalization;
+using Muster.Core.Status;
+using Muster.Storage.Presence;
+
+namespace Muster.Server.Presence;
+
+/// <summary>Between a device's state in memory and the pure rules of <c>Muster.Core</c>.</summary>
+internal static class DeviceRules
+{
+    public static DeviceFacts Facts(DeviceState state) => new()
+    {
+        IsActive = state.IsActive,
+        IsFrozen = state.IsFrozen,
+        EverSeen = state.ActivatedAt is not null || state.Heartbeat is not HeartbeatState.Unknown || state.ConnectivityChangedAt is not null,
+        Heartbeat = state.Heartbeat,
+        CloudlinkConnected = state.CloudlinkConnected,
+        CloudlinkExpected = state.CloudlinkExpected,
+        EverOnCloudlink = state.ConnectivityChangedAt is not null,
+        ReportedStatus = state.Reported.Status,
+        ProvisioningState = state.Reported.ProvisioningState,
+        ProvisioningProgress = state.Reported.ProvisioningProgress,
+        DownloadProgress = state.Reported.DownloadProgress,
+        TargetReleaseId = state.TargetReleaseId,
+        Installs = state.Reported.Installs,
+    };
+
+    /// <summary>The state with the rule's answers to it.</summary>
+    /// <param name="at">Unix ms; since when a status that changes here holds.</param>
+    public static DeviceState Judge(DeviceState state, long at)
+    {
+        var answer = OverallStatusRule.Evaluate(Facts(state));
+        var detail = UpdateStatusRule.Detail(state.Reported.UpdateStatus, state.Reported.Installs, state.TargetReleaseId);
+        if (answer == new StatusAnswer(state.Status, state.Progress, state.Reason) && detail == state.UpdateDetail)
+            return state;
+        return state with
+        {
+            Status = answer.Status,
+            Progress = answer.Progress,
+            Reason = answer.Reason,
+            StatusSince = answer.Status == state.Status ? state.StatusSince : at,
+            UpdateDetail = detail,
+        };
+    }
+
+    /// <summary>The state with what people set, as just read from the database.</summary>
+    public static DeviceState WithInputs(DeviceState state, DeviceRow read, FleetRow? fleet, PresenceOptions options)
+    {
+        var fleetConfig = fleet?.Config ?? DeviceRow.NoConfig;
+        var interval = ConfigValues.EffectivePollInterval(fleetConfig, read.Config, options.Intervals);
+        return state with
+        {
+            FleetId = read.State.FleetId,
+            IsActive = read.State.IsActive,
+            ActivatedAt = read.State.ActivatedAt,
+            PinnedReleaseId = read.State.PinnedReleaseId,
+            TargetReleaseId = read.State.PinnedReleaseId ?? fleet?.TargetReleaseId,
+            CloudlinkExpected = ConfigValues.CloudlinkExpected(fleetConfig, read.Config),
+            PollInterval = interval,
+            SilenceWindow = options.Limits(interval).Window,
+        };
+    }
+
+    /// <summary>What changed between two states of a device, for the history and the live feed.</summary>
+    public static IEnumerable<TransitionRow> Transitions(DeviceState before, DeviceState after, long at, string cause)
+    {
+        if (before.IsActive != after.IsActive)
+            yield return new("is_active", Flag(before.IsActive), Flag(after.IsActive), at, cause);
+        if (before.IsFrozen != after.IsFrozen)
+            yield return new("is_frozen", Flag(before.IsFrozen), Flag(after.IsFrozen), at, cause);
+        if (before.Heartbeat != after.Heartbeat)
+            yield return new("heartbeat", before.Heartbeat.Word(), after.Heartbeat.Word(), at, cause);
+        if (before.CloudlinkConnected != after.CloudlinkConnected)
+            yield return new("cloudlink", Link(before.CloudlinkConnected), Link(after.CloudlinkConnected), at, cause);
+        if (before.Reported.UpdateStatus != after.Reported.UpdateStatus)
+            yield return new("update_status", before.Reported.UpdateStatus.Word(), after.Reported.UpdateStatus.Word(), at, cause);
+        if (before.Reported.RunningReleaseId != after.Reported.RunningReleaseId)
+            yield return new("running_release", Id(before.Reported.RunningReleaseId), Id(after.Reported.RunningReleaseId), at, cause);
+        if (before.Status != after.Status)
+            yield return new("overall_status", before.Status.Word(), after.Status.Word(), at, cause);
+    }
+
+    private static string Flag(bool flag) => flag ? "true" : "false";
+
+    private static string Link(bool connected) => connected ? "connected" : "disconnected";
+
+    private static string? Id(long? id) => id?.ToString(CultureInfo.InvariantCulture);
+}

@@ -1,0 +1,53 @@
+using System.Diagnostics;
+using Muster.Core.Presence;
+using Muster.Storage.Presence;
+
+namespace Muster.Server.Presence;
+
+/// <summary>Fills the memory at start. Nobody else touches it until this is done.</summary>
+internal sealed partial class FleetLoader(FleetMemory memory, PresenceReader reader, ListeningClock clock, ServiceInstances instances, PresenceOptions options, ILogger<FleetLoader> log)
+{
+    /// <returns>Devices for which the rule, with the inputs of today, says something else than what stands on record.</returns>
+    public async Task<IReadOnlyList<(DeviceSlot Slot, DeviceState Now)>> LoadAsync(CancellationToken cancellation)
+    {
+        var began = Stopwatch.GetTimestamp();
+        clock.Start(ObserverClock.Restore(await reader.ClockAsync(options.Node, cancellation), await reader.LastObservedAsync(cancellation), clock.WallNow));
+        var now = clock.Current;
+        foreach (var partition in memory.Partitions)
+            partition.StartClock(now.Now);
+        foreach (var fleet in await reader.FleetsAsync(cancellation: cancellation))
+            memory.Fleets[fleet.Id] = fleet;
+        foreach (var uuid in await reader.DeletedUuidsAsync(FleetMemory.MaxDeleted, cancellation))
+            memory.RememberDeleted(uuid);
+
+        var changed = new List<(DeviceSlot, DeviceState)>();
+        await foreach (var rows in reader.AllDevicesAsync(cancellation: cancellation))
+        {
+            foreach (var row in rows)
+                Take(row, now, changed);
+        }
+
+        var (devices, elapsed) = (memory.Devices, Stopwatch.GetElapsedTime(began).TotalSeconds);
+        LogLoaded(devices, elapsed);
+        return changed;
+    }
+
+    private void Take(DeviceRow row, in ObserverClock now, List<(DeviceSlot, DeviceState)> changed)
+    {
+        var partition = memory.Partitions[Partition.Of(row.State.Id)];
+        // Inputs that no column holds are put into the loaded state at once; answers wait for the rule's turn.
+        var state = DeviceRules.WithInputs(row.State, row, memory.Fleets.GetValueOrDefault(row.State.FleetId), options);
+        var slot = partition.Add(row with { State = state with { SilenceWindow = row.State.SilenceWindow } }, now.Now);
+        memory.Enter(state.Uuid, slot);
+        if (state.SilenceWindow != row.State.SilenceWindow || DeviceRules.Judge(state, 0) != state)
+            changed.Add((slot, state));
+        if (state is { CloudlinkConnected: true, ServiceInstanceId: { } instance })
+            instances.Alive(instance);
+        var outlook = HeartbeatMachine.AfterSilence(state.Heartbeat, row.Contact.ObservedPoll ?? HeartbeatMachine.Never, row.Contact.ObservedContact ?? HeartbeatMachine.Never, options.Limits(state.PollInterval), now);
+        if (outlook.ChangesAt is { } changes)
+            partition.Schedule(slot.Row, changes);
+    }
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "{Devices} devices loaded in {Seconds:F1} s.")]
+    private partial void LogLoaded(int devices, double seconds);
+}

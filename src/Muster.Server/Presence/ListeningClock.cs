@@ -1,0 +1,54 @@
+using Muster.Core.Presence;
+
+namespace Muster.Server.Presence;
+
+/// <summary>
+/// The node's observer clock (DESIGN.md, promise 3). Silence is measured on it alone, and it runs on the machine's
+/// monotonic clock: steps of the wall clock move nothing.
+/// </summary>
+internal sealed class ListeningClock(TimeProvider time)
+{
+    private readonly Lock gate = new();
+    private StrongBox current = new(ObserverClock.First);
+    private long lastTick = time.GetTimestamp();
+
+    /// <summary>The clock as of the last tick.</summary>
+    public ObserverClock Current => Volatile.Read(ref current).Clock;
+
+    /// <summary>Observed ms as of the last tick.</summary>
+    public long Now => Volatile.Read(ref current).Clock.Now;
+
+    /// <summary>Unix ms.</summary>
+    public long WallNow => time.GetUtcNow().ToUnixTimeMilliseconds();
+
+    public void Start(ObserverClock clock)
+    {
+        lock (gate)
+        {
+            lastTick = time.GetTimestamp();
+            Volatile.Write(ref current, new(clock));
+        }
+    }
+
+    /// <summary>Lets the time since the last tick pass.</summary>
+    /// <param name="listening">Whether devices could reach us and we could record it.</param>
+    public void Tick(bool listening)
+    {
+        lock (gate)
+        {
+            var now = time.GetTimestamp();
+            var elapsed = (long)time.GetElapsedTime(lastTick, now).TotalMilliseconds;
+            if (elapsed <= 0)
+                return;
+            // What is less than a millisecond stays for the next tick.
+            lastTick += (long)(elapsed * (time.TimestampFrequency / 1000.0));
+            Volatile.Write(ref current, new(current.Clock.Advance(elapsed, listening)));
+        }
+    }
+
+    /// <summary>Makes a clock value readable in one piece.</summary>
+    private sealed class StrongBox(ObserverClock clock)
+    {
+        public readonly ObserverClock Clock = clock;
+    }
+}

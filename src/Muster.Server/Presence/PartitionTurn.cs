@@ -1,0 +1,181 @@
+using System.Runtime.InteropServices;
+using Muster.Core.Presence;
+using Muster.Core.Status;
+using Muster.Storage.Presence;
+
+namespace Muster.Server.Presence;
+
+/// <summary>
+/// What one turn of a partition makes of the facts that it took: new states beside the published ones, until the
+/// committer has made them durable. By the grain only.
+/// </summary>
+internal sealed class PartitionTurn(Partition partition, FleetMemory memory, ObserverClock clock, long at, PresenceOptions options)
+{
+    private readonly Dictionary<int, Draft> drafts = [];
+    private readonly List<int> expired = [];
+
+    public Partition Partition { get; } = partition;
+
+    public FleetMemory Memory { get; } = memory;
+
+    public PresenceOptions Options { get; } = options;
+
+    public ObserverClock Clock { get; } = clock;
+
+    /// <summary>Unix ms, of all that happens in this turn.</summary>
+    public long At { get; } = at;
+
+    /// <summary>The device of a slot, as this turn has left it so far.</summary>
+    /// <exception cref="DeviceGoneException">It was removed.</exception>
+    public DeviceState Device(DeviceSlot slot) =>
+        Partition.State(slot.Row, slot.Generation) is null ? throw new DeviceGoneException() : Device(slot.Row)!;
+
+    public DeviceState? Device(int row) =>
+        drafts.TryGetValue(row, out var draft) ? draft.After : Partition.Chunk(row).State[row % DeviceChunk.Rows];
+
+    /// <summary>Lets the rule judge a device's new state, and takes it with its transitions.</summary>
+    public void Put(int row, DeviceState next, string cause, DeviceColumns also = DeviceColumns.None, IReadOnlyList<ServiceInstall>? installs = null)
+    {
+        var before = Device(row)!;
+        next = DeviceRules.Judge(next, At);
+        if (next == before && installs is null or { Count: 0 })
+            return;
+        ref var draft = ref CollectionsMarshal.GetValueRefOrAddDefault(drafts, row, out _);
+        draft ??= new Draft(before);
+        draft.After = next;
+        draft.Also |= also;
+        draft.Transitions.AddRange(DeviceRules.Transitions(before, next, At, cause));
+        foreach (var install in installs ?? [])
+            draft.Installs[install.ImageId] = install;
+    }
+
+    /// <summary>A contact's consequence: the device is active, and its heartbeat is what the kind of contact makes it.</summary>
+    /// <returns>Whether the contact activated it.</returns>
+    public bool Contact(int row, bool isPoll, string cause)
+    {
+        var device = Device(row)!;
+        var heartbeat = isPoll ? HeartbeatMachine.OnPoll() : HeartbeatMachine.OnContact(device.Heartbeat);
+        var next = heartbeat == device.Heartbeat ? device : device with { Heartbeat = heartbeat, HeartbeatChangedAt = At };
+        if (!device.IsActive)
+            next = next with { IsActive = true, ActivatedAt = At };
+        Put(row, next, cause, device.IsActive ? DeviceColumns.None : DeviceColumns.Activation);
+        return !device.IsActive;
+    }
+
+    /// <summary>Looks at the rows whose appointment has come: the stored last contact decides, the trigger is only a hint.</summary>
+    public void LookAtSilence()
+    {
+        Span<int> due = stackalloc int[64];
+        int count;
+        do
+        {
+            count = Partition.Wheel.Expire(Clock.Now, due);
+            foreach (var row in due[..count])
+                LookAtSilence(row);
+        }
+        while (count == due.Length);
+        Partition.NextDue = Partition.Wheel.NextTurn ?? long.MaxValue;
+    }
+
+    /// <summary>Settles contacts whose consequence could not be committed when they came.</summary>
+    public void Settle()
+    {
+        Partition.HasUnsettled = false;
+        for (var row = 0; row < Partition.Rows; row++)
+        {
+            var (chunk, i) = (Partition.Chunk(row), row % DeviceChunk.Rows);
+            if (Volatile.Read(ref chunk.Unsettled[i]) == 0 || Device(row) is null)
+                continue;
+            Volatile.Write(ref chunk.Unsettled[i], 0);
+            Contact(row, isPoll: chunk.LastPoll[i] == chunk.LastContact[i], "contact");
+        }
+    }
+
+    /// <summary>All that must be durable before this turn's states are published.</summary>
+    public IReadOnlyList<DeviceChange> Changes()
+    {
+        var changes = new List<DeviceChange>(drafts.Count);
+        foreach (var draft in drafts.Values)
+        {
+            var columns = PresenceWriter.Difference(draft.Before, draft.After) | draft.Also;
+            if (columns != DeviceColumns.None || draft.Installs.Count > 0 || draft.Transitions.Count > 0)
+                changes.Add(new(draft.After, columns, At) { Installs = [.. draft.Installs.Values], Transitions = draft.Transitions });
+        }
+
+        return changes;
+    }
+
+    /// <summary>The changes are durable: everyone may see them.</summary>
+    public void Publish()
+    {
+        foreach (var (row, draft) in drafts)
+        {
+            var (chunk, i) = (Partition.Chunk(row), row % DeviceChunk.Rows);
+            if (chunk.Ids[i] != draft.After.Id)
+                continue;
+            Volatile.Write(ref chunk.State[i], draft.After);
+            Appoint(row, draft.After);
+            if (draft.SilentSincePoll is not { } poll || draft.SilentSinceContact is not { } contact)
+                continue;
+            // A contact that came while the silence was being committed saw the old state and told nobody.
+            Interlocked.MemoryBarrier();
+            if (Volatile.Read(ref chunk.LastPoll[i]) != poll)
+                Partition.Inbox.Enqueue(new ContactFact(new(Partition.Index, row, chunk.Generation[i]), IsPoll: true, "poll"));
+            else if (Volatile.Read(ref chunk.LastContact[i]) != contact)
+                Partition.Inbox.Enqueue(new ContactFact(new(Partition.Index, row, chunk.Generation[i]), IsPoll: false, "contact"));
+        }
+    }
+
+    /// <summary>Nothing was committed: the appointments that this turn used up are made again.</summary>
+    public void Abandon()
+    {
+        foreach (var row in expired)
+            Partition.Schedule(row, Clock.Now + 1_000);
+    }
+
+    /// <summary>Makes the appointment at which silence may change the heartbeat next.</summary>
+    public void Appoint(int row, DeviceState device)
+    {
+        if (Outlook(row, device).ChangesAt is { } changes)
+            Partition.Schedule(row, changes);
+    }
+
+    private void LookAtSilence(int row)
+    {
+        expired.Add(row);
+        if (Device(row) is not { } device)
+            return;
+        var (chunk, i) = (Partition.Chunk(row), row % DeviceChunk.Rows);
+        var (poll, contact) = (Volatile.Read(ref chunk.LastPoll[i]), Volatile.Read(ref chunk.LastContact[i]));
+        var outlook = Outlook(row, device);
+        if (outlook.State != device.Heartbeat)
+        {
+            Put(row, device with { Heartbeat = outlook.State, HeartbeatChangedAt = At }, "silence");
+            (drafts[row].SilentSincePoll, drafts[row].SilentSinceContact) = (poll, contact);
+        }
+        else if (outlook.ChangesAt is { } changes)
+        {
+            Partition.Schedule(row, changes);
+        }
+    }
+
+    private HeartbeatOutlook Outlook(int row, DeviceState device)
+    {
+        var (chunk, i) = (Partition.Chunk(row), row % DeviceChunk.Rows);
+        return HeartbeatMachine.AfterSilence(device.Heartbeat, Volatile.Read(ref chunk.LastPoll[i]), Volatile.Read(ref chunk.LastContact[i]), Options.Limits(device.PollInterval), Clock);
+    }
+
+    private sealed class Draft(DeviceState before)
+    {
+        public readonly DeviceState Before = before;
+        public readonly List<TransitionRow> Transitions = [];
+        public readonly Dictionary<long, ServiceInstall> Installs = [];
+        public DeviceState After = before;
+        public DeviceColumns Also;
+        public long? SilentSincePoll;
+        public long? SilentSinceContact;
+    }
+}
+
+/// <summary>The device was removed while something about it was on its way.</summary>
+public sealed class DeviceGoneException() : Exception("The device was deleted.");

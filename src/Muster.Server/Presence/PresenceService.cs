@@ -1,0 +1,89 @@
+using Muster.Storage;
+using Muster.Storage.Presence;
+
+namespace Muster.Server.Presence;
+
+/// <summary>Presence's life in the host: load, beat, stop in order. Kestrel does not wait for the load; devices are answered 503 until it is done.</summary>
+internal sealed partial class PresenceService(
+    FleetLoader loader, FleetPresence presence, PartitionMail mail, PresenceTicker ticker, Checkpoints checkpoints,
+    Database database, PresenceOptions options, TimeProvider time, ILogger<PresenceService> log) : BackgroundService
+{
+    private const int PrunedAtOnce = 1_000;
+
+    /// <summary>Loads, and lets the rule catch up with inputs that changed while nobody told us.</summary>
+    public async Task LoadAsync(CancellationToken cancellation)
+    {
+        var changed = await loader.LoadAsync(cancellation);
+        await Task.WhenAll(changed.Select(c => mail.PostAsync(c.Slot.Partition, new RejudgeFact(c.Slot, c.Now, "restart"))));
+        presence.Open();
+    }
+
+    /// <summary>Writes down every contact and that we stopped in order. Devices must not be answered any more.</summary>
+    public async Task CloseAsync()
+    {
+        presence.Close();
+        await checkpoints.WriteLastAsync();
+    }
+
+    public override async Task StopAsync(CancellationToken cancellationToken)
+    {
+        var loaded = presence.IsReady;
+        await base.StopAsync(cancellationToken);
+        if (!loaded)
+            return;
+        try
+        {
+            await CloseAsync().WaitAsync(cancellationToken);
+        }
+        catch (DatabaseAwayException e)
+        {
+            LogUnclean(e);
+        }
+    }
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        while (!presence.IsReady)
+        {
+            try
+            {
+                await LoadAsync(stoppingToken);
+            }
+            catch (DatabaseAwayException e)
+            {
+                LogNotLoaded(e);
+                await Task.Delay(options.ProbeEvery, time, stoppingToken);
+            }
+        }
+
+        _ = PruneAsync(stoppingToken);
+        using var timer = new PeriodicTimer(options.TickEvery, time);
+        while (await timer.WaitForNextTickAsync(stoppingToken))
+            _ = ticker.Tick();
+    }
+
+    /// <summary>Deletes what is older than the retention, in small steps so that reports don't wait behind it.</summary>
+    private async Task PruneAsync(CancellationToken stopping)
+    {
+        using var timer = new PeriodicTimer(TimeSpan.FromMinutes(1), time);
+        while (await timer.WaitForNextTickAsync(stopping))
+        {
+            try
+            {
+                var before = time.GetUtcNow().Add(-options.HistoryRetention).ToUnixTimeMilliseconds();
+                while (await database.WriteAsync(write => PresenceWriter.PruneTransitionsAsync(write, before, PrunedAtOnce), stopping) == PrunedAtOnce)
+                    await Task.Delay(TimeSpan.FromMilliseconds(50), time, stopping);
+            }
+            catch (DatabaseAwayException)
+            {
+                // Next minute.
+            }
+        }
+    }
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "The fleet could not be loaded yet.")]
+    private partial void LogNotLoaded(Exception e);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "The last contacts could not be written down; after the next start every device has its whole window again.")]
+    private partial void LogUnclean(Exception e);
+}
