@@ -1,16 +1,15 @@
-using System.Diagnostics;
 using Muster.Core.Presence;
 using Muster.Storage.Presence;
 
 namespace Muster.Server.Presence;
 
 /// <summary>Fills the memory at start. Nobody else touches it until this is done.</summary>
-internal sealed partial class FleetLoader(FleetMemory memory, PresenceReader reader, ListeningClock clock, ServiceInstances instances, PresenceOptions options, ILogger<FleetLoader> log)
+internal sealed partial class FleetLoader(FleetMemory memory, PresenceReader reader, ListeningClock clock, ServiceInstances instances, PresenceOptions options, TimeProvider time, ILogger<FleetLoader> log)
 {
     /// <returns>Devices for which the rule, with the inputs of today, says something else than what stands on record.</returns>
     public async Task<IReadOnlyList<(DeviceSlot Slot, DeviceState Now)>> LoadAsync(CancellationToken cancellation)
     {
-        var began = Stopwatch.GetTimestamp();
+        var began = time.GetTimestamp();
         clock.Start(ObserverClock.Restore(await reader.ClockAsync(options.Node, cancellation), await reader.LastObservedAsync(cancellation), clock.WallNow));
         var now = clock.Current;
         foreach (var partition in memory.Partitions)
@@ -27,7 +26,7 @@ internal sealed partial class FleetLoader(FleetMemory memory, PresenceReader rea
                 Take(row, now, changed);
         }
 
-        var (devices, elapsed) = (memory.Devices, Stopwatch.GetElapsedTime(began).TotalSeconds);
+        var (devices, elapsed) = (memory.Devices, time.GetElapsedTime(began).TotalSeconds);
         LogLoaded(devices, elapsed);
         return changed;
     }

@@ -10,8 +10,8 @@ namespace Muster.Tests.Architecture;
 /// <summary>Time is passed in, as an argument or as a <see cref="TimeProvider"/>: else no test could step it.</summary>
 public sealed class ClocksTests
 {
-    /// <summary>The one place that takes the machine's clock for the whole server, and the entry of the simulator's commands.</summary>
-    private static readonly string[] MayTakeTheSystemClock = ["ServerHost", "AccountCommands"];
+    /// <summary>The one place that takes the machine's clock for the whole server, and commands that run without it.</summary>
+    private static readonly string[] MayTakeTheSystemClock = ["ServerHost", "AccountCommands", "SeedCommand"];
 
     public static TheoryData<string> Assemblies =>
         [.. new[] { typeof(DeviceFacts), typeof(RegisterRequest), typeof(Database), typeof(ServerHost) }.Select(type => type.Assembly.GetName().Name!)];
