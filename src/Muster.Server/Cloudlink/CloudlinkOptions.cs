@@ -1,0 +1,20 @@
+namespace Muster.Server.Cloudlink;
+
+/// <summary>Settings under <c>Cloudlink</c>.</summary>
+public sealed class CloudlinkOptions
+{
+    /// <summary>
+    /// How long a refused tunnel log-in is kept waiting: a refused OpenVPN client knocks again after 10 s, for ever. Zero
+    /// by default, because the stock tunnel server delays its refusals itself.
+    /// </summary>
+    public TimeSpan DenyDelay { get; set; } = TimeSpan.Zero;
+
+    /// <summary>Port of the HTTP CONNECT proxy on a service instance's address.</summary>
+    public int ProxyPort { get; set; } = 3128;
+
+    /// <summary>Service key that Muster shows to that proxy; none when empty.</summary>
+    public string ProxyKey { get; set; } = "";
+
+    /// <summary>How long a device may take to answer an action.</summary>
+    public TimeSpan DeviceTimeout { get; set; } = TimeSpan.FromSeconds(50);
+}

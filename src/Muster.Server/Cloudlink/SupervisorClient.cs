@@ -1,0 +1,71 @@
+using System.Net;
+using System.Text;
+using System.Text.Json;
+using Microsoft.Extensions.Options;
+
+namespace Muster.Server.Cloudlink;
+
+/// <summary>What a supervisor answered. Status 502: it was not reached, 504: not in time; the body then says so.</summary>
+/// <param name="ContentType">Null when there was none.</param>
+internal sealed record SupervisorAnswer(int Status, string? ContentType, string Body);
+
+/// <summary>Calls the API of supervisors through their tunnels (protocol/device-behaviour.md, section 13).</summary>
+internal sealed class SupervisorClient : IDisposable
+{
+    private const int MaxAnswerBytes = 10 * 1024 * 1024;
+    private static readonly HttpRequestOptionsKey<TunnelledDevice> Device = new("device");
+
+    private readonly HttpClient http;
+    private readonly TimeSpan timeout;
+    private readonly TimeProvider time;
+
+    public SupervisorClient(DeviceTunnel tunnel, IOptions<CloudlinkOptions> options, TimeProvider time)
+    {
+        this.time = time;
+        timeout = options.Value.DeviceTimeout;
+        http = new(new SocketsHttpHandler
+        {
+            ConnectCallback = (context, cancellation) =>
+                context.InitialRequestMessage.Options.TryGetValue(Device, out var device)
+                    ? tunnel.ConnectAsync(device, context.DnsEndPoint.Host, context.DnsEndPoint.Port, cancellation)
+                    : throw new InvalidOperationException("A request without a device."),
+            UseProxy = false,
+            UseCookies = false,
+            AllowAutoRedirect = false,
+            // A session may move to another tunnel server at any moment: no connection is kept for the next call.
+            PooledConnectionLifetime = TimeSpan.Zero,
+        })
+        {
+            MaxResponseContentBufferSize = MaxAnswerBytes,
+            Timeout = Timeout.InfiniteTimeSpan,
+        };
+    }
+
+    /// <param name="path">Escaped, beginning with a slash.</param>
+    /// <param name="data">JSON to send, or null for no body.</param>
+    public async Task<SupervisorAnswer> CallAsync(TunnelledDevice device, HttpMethod method, string path, JsonElement? data, CancellationToken cancellation)
+    {
+        var key = device.ApiSecret is { } secret ? $"?apikey={Uri.EscapeDataString(secret)}" : "";
+        using var request = new HttpRequestMessage(method, $"http://{device.Uuid}.balena:{device.ApiPort ?? 80}{path}{key}");
+        request.Options.Set(Device, device);
+        if (data is { } json)
+            request.Content = new StringContent(json.GetRawText(), Encoding.UTF8, "application/json");
+        using var late = new CancellationTokenSource(timeout, time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(late.Token, cancellation);
+        try
+        {
+            using var response = await http.SendAsync(request, either.Token);
+            return new((int)response.StatusCode, response.Content.Headers.ContentType?.MediaType, await response.Content.ReadAsStringAsync(either.Token));
+        }
+        catch (OperationCanceledException) when (late.IsCancellationRequested)
+        {
+            return new((int)HttpStatusCode.GatewayTimeout, "text/plain", "The device did not answer in time.");
+        }
+        catch (Exception e) when (e is HttpRequestException or TunnelException)
+        {
+            return new((int)HttpStatusCode.BadGateway, "text/plain", "The device could not be reached through its tunnel.");
+        }
+    }
+
+    public void Dispose() => http.Dispose();
+}

@@ -1,0 +1,185 @@
+using System.Globalization;
+using System.Text.Json;
+using System.Text.RegularExpressions;
+using Muster.Core.Access;
+using Muster.Server.Resources;
+using Muster.Storage;
+
+namespace Muster.Server.Cloudlink;
+
+/// <summary>
+/// <c>POST /supervisor/{path}</c>: one call to the supervisors of one device or of all connected devices of a fleet
+/// (recordings/supervisor-proxy.json).
+/// </summary>
+internal static partial class SupervisorProxyEndpoint
+{
+    private const string Prefix = "/supervisor";
+
+    /// <summary>Devices that one call may reach.</summary>
+    private const int MaxDevices = 1_000;
+
+    /// <summary>Calls to one fleet begin so far apart, that their answers don't come all at once.</summary>
+    private static readonly TimeSpan Spacing = TimeSpan.FromMilliseconds(50);
+
+    private static readonly HashSet<string> Methods = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
+
+    public static void MapSupervisorProxy(this IEndpointRouteBuilder routes) => routes.Map(Prefix + "/{**path}", CallAsync);
+
+    private static async Task<IResult> CallAsync(HttpContext context, Callers callers, Database database, SupervisorClient supervisors, TimeProvider time)
+    {
+        var cancellation = context.RequestAborted;
+        if (!HttpMethods.IsPost(context.Request.Method))
+            return Results.StatusCode(StatusCodes.Status404NotFound);
+        var caller = await callers.OfAsync(context);
+        if (caller.Kind is CallerKind.Anonymous)
+            return Results.StatusCode(StatusCodes.Status401Unauthorized);
+        if (!ProxyCall.TryRead(await BodyAsync(context.Request, cancellation), out var call, out var refusal))
+            return refusal is null ? Results.StatusCode(StatusCodes.Status400BadRequest) : Results.Json(refusal, statusCode: StatusCodes.Status400BadRequest);
+        if (!Methods.Contains(call.Method))
+            return Results.StatusCode(StatusCodes.Status400BadRequest);
+
+        var found = await FindAsync(database, call, cancellation);
+        var devices = found.FindAll(device => May(caller, device, Role.Observer));
+        if (devices.Count == 0)
+            return Results.Json("No online device(s) found", statusCode: StatusCodes.Status404NotFound);
+        if (call.Method != "GET" && !devices.TrueForAll(device => May(caller, device, Role.Operator)))
+            return Results.StatusCode(StatusCodes.Status401Unauthorized);
+        if (devices.Count > MaxDevices)
+            return Results.Json($"More than {MaxDevices} devices are connected; name them one by one.", statusCode: StatusCodes.Status400BadRequest);
+
+        var path = "/" + new PathString(context.Request.Path.Value![Prefix.Length..]).ToUriComponent().TrimStart('/');
+        var calls = new List<Task<SupervisorAnswer>>(devices.Count);
+        foreach (var device in devices)
+        {
+            if (calls.Count > 0)
+                await Task.Delay(Spacing, time, cancellation);
+            calls.Add(supervisors.CallAsync(device, new HttpMethod(call.Method), path, call.Data, cancellation));
+        }
+
+        var answers = await Task.WhenAll(calls);
+        return answers.Length == 1
+            ? PassOn(answers[0])
+            : Results.Json(answers.Select(answer => new { statusCode = answer.Status, body = answer.Body }), statusCode: StatusCodes.Status207MultiStatus);
+    }
+
+    private static async Task<JsonElement> BodyAsync(HttpRequest request, CancellationToken cancellation)
+    {
+        try
+        {
+            using var document = await JsonDocument.ParseAsync(request.Body, cancellationToken: cancellation);
+            return document.RootElement.Clone();
+        }
+        catch (JsonException)
+        {
+            return default;
+        }
+    }
+
+    /// <summary>Connected devices that are meant and not frozen, whoever asks; one more than a call may reach.</summary>
+    private static async Task<List<TunnelledDevice>> FindAsync(Database database, ProxyCall call, CancellationToken cancellation)
+    {
+        await using var connection = await database.OpenReadAsync(cancellation);
+        await using var command = connection.Statement(
+            $"""
+            SELECT d.id, d.uuid, s.ip_address, d.api_port, d.api_secret, f.organization_id
+            FROM device d JOIN fleet f ON f.id = d.fleet_id JOIN service_instance s ON s.id = d.service_instance_id
+            WHERE d.cloudlink_connected <> 0 AND d.is_frozen = 0
+            {(call.DeviceId is null ? "" : "AND d.id = @p0")} {(call.FleetId is null ? "" : "AND d.fleet_id = @p1")} {(call.Uuid is null ? "" : "AND d.uuid = @p2")}
+            ORDER BY d.id LIMIT {MaxDevices + 1}
+            """,
+            call.DeviceId ?? 0, call.FleetId ?? 0, call.Uuid ?? "");
+        await using var reader = await command.ExecuteReaderAsync(cancellation);
+        List<TunnelledDevice> devices = [];
+        while (await reader.ReadAsync(cancellation))
+        {
+            devices.Add(new(
+                reader.GetInt64(0), reader.GetString(1), reader.GetString(2),
+                reader.IsDBNull(3) ? null : reader.GetInt32(3), reader.IsDBNull(4) ? null : reader.GetString(4), reader.GetInt64(5)));
+        }
+
+        return devices;
+    }
+
+    /// <summary>A device may always call itself.</summary>
+    private static bool May(Caller caller, TunnelledDevice device, Role role) =>
+        caller.Kind is CallerKind.Device ? caller.SubjectId == device.Id : AccessRule.Has(caller, role, device.OrganizationId);
+
+    /// <summary>JSON and harmless plain text pass; anything else could be made to act in the caller's browser.</summary>
+    private static IResult PassOn(SupervisorAnswer answer)
+    {
+        switch (answer.ContentType)
+        {
+            case null:
+                return Results.StatusCode(answer.Status);
+            case "application/json" when IsJson(answer.Body):
+                return Results.Text(answer.Body, "application/json; charset=utf-8", statusCode: answer.Status);
+            case "text/plain" or "text/html" when HarmlessText().IsMatch(answer.Body):
+                return Results.Text(answer.Body, "text/plain; charset=utf-8", statusCode: answer.Status);
+            default:
+                return Results.Json(new Dictionary<string, string> { ["error"] = "Bad API response from supervisor" }, statusCode: StatusCodes.Status500InternalServerError);
+        }
+    }
+
+    private static bool IsJson(string text)
+    {
+        try
+        {
+            using var document = JsonDocument.Parse(text);
+            return true;
+        }
+        catch (JsonException)
+        {
+            return false;
+        }
+    }
+
+    [GeneratedRegex(@"^[A-Za-z0-9\s:'.?!,/-]*\z", RegexOptions.NonBacktracking)]
+    private static partial Regex HarmlessText();
+
+    /// <summary>What a caller asks: whom, how, with what.</summary>
+    private sealed record ProxyCall(long? DeviceId, long? FleetId, string? Uuid, string Method, JsonElement? Data)
+    {
+        /// <param name="refusal">Why not, in words; null when there are none.</param>
+        public static bool TryRead(JsonElement body, out ProxyCall call, out string? refusal)
+        {
+            call = new(null, null, null, "POST", null);
+            refusal = null;
+            if (body.ValueKind is not JsonValueKind.Object)
+                return false;
+            if (!TryId(body, "appId", out var fleet))
+                refusal = "App ID must be a valid integer if specified";
+            else if (!TryId(body, "deviceId", out var device))
+                refusal = "Device ID must be a valid integer if specified";
+            else if (!TryText(body, "uuid", out var uuid))
+                refusal = "UUID must be a valid string if specified";
+            else if (fleet is null && device is null && uuid is null)
+                refusal = "At least one filter must be specified";
+            else if (!TryText(body, "method", out var method))
+                return false;
+            else
+                call = new(device, fleet, uuid, (method ?? "POST").ToUpperInvariant(), body.TryGetProperty("data", out var data) && data.ValueKind is not JsonValueKind.Null ? data : null);
+            return refusal is null;
+        }
+
+        private static bool TryId(JsonElement body, string name, out long? id)
+        {
+            id = null;
+            if (!body.TryGetProperty(name, out var value) || value.ValueKind is JsonValueKind.Null)
+                return true;
+            var text = value.ValueKind is JsonValueKind.String ? value.GetString() : value.ToString();
+            if (!long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var number))
+                return false;
+            id = number;
+            return true;
+        }
+
+        private static bool TryText(JsonElement body, string name, out string? text)
+        {
+            text = null;
+            if (!body.TryGetProperty(name, out var value) || value.ValueKind is JsonValueKind.Null)
+                return true;
+            text = value.ValueKind is JsonValueKind.String ? value.GetString() : null;
+            return text is not null;
+        }
+    }
+}
