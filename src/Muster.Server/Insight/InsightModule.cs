@@ -1,15 +1,24 @@
 namespace Muster.Server.Insight;
 
-/// <summary>History, explanations and the event stream.</summary>
+/// <summary>History, explanations, overview and the event stream: what Muster adds under <c>/muster/v1</c>.</summary>
 internal static class InsightModule
 {
     public static WebApplicationBuilder AddInsight(this WebApplicationBuilder builder)
     {
+        builder.Services.Configure<InsightOptions>(builder.Configuration.GetSection("Insight"));
+        builder.Services.AddSingleton<Sight>();
+        builder.Services.AddSingleton<TransitionHistory>();
+        builder.Services.AddSingleton<EventStreams>();
         return builder;
     }
 
     public static WebApplication MapInsight(this WebApplication app)
     {
+        var routes = app.MapGroup("/muster/v1");
+        routes.MapDeviceStatus();
+        routes.MapDeviceHistory();
+        routes.MapFleetOverview();
+        routes.MapEventStream();
         return app;
     }
 }

@@ -1,0 +1,32 @@
+using System.Globalization;
+using System.Text.Json.Serialization;
+
+namespace Muster.Server.Insight;
+
+/// <summary>How this room writes JSON: snake_case, instants as ISO 8601 in UTC with milliseconds, nulls written.</summary>
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower)]
+[JsonSerializable(typeof(DeviceStatus))]
+[JsonSerializable(typeof(DeviceHistory))]
+[JsonSerializable(typeof(FleetOverview))]
+[JsonSerializable(typeof(TransitionMessage))]
+internal sealed partial class InsightJson : JsonSerializerContext
+{
+    public static string Instant(long milliseconds) =>
+        DateTimeOffset.FromUnixTimeMilliseconds(milliseconds).ToString("yyyy-MM-dd'T'HH:mm:ss.fff'Z'", CultureInfo.InvariantCulture);
+
+    public static string? Instant(long? milliseconds) => milliseconds is { } at ? Instant(at) : null;
+
+    /// <summary>An instant of a query string: ISO 8601 or Unix milliseconds.</summary>
+    public static bool TryInstant(string? text, long otherwise, out long at)
+    {
+        at = otherwise;
+        if (text is not { Length: > 0 })
+            return true;
+        if (long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out at))
+            return true;
+        if (!DateTimeOffset.TryParse(text, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var instant))
+            return false;
+        at = instant.ToUnixTimeMilliseconds();
+        return true;
+    }
+}
