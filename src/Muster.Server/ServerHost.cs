@@ -25,6 +25,7 @@ internal static class ServerHost
 
         builder.AddHosting();
         builder.Services.AddSingleton(_ => OpenDatabase(builder.Configuration));
+        builder.AddDemo();
         builder.AddPresence();
         builder.AddDevices();
         builder.AddResources();

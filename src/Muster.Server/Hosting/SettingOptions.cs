@@ -21,6 +21,7 @@ internal sealed class SettingOptions(IReadOnlyList<(string Name, string Descript
         ("--certificate", "For https: certificate (PEM with its chain, or PKCS#12). Without it Muster makes its own authority"),
         ("--certificate-key", "For https: private key (PEM) of --certificate"),
         ("--hostname", "For https without --certificate: further names of this server, separated by ','"),
+        ("--demo", "Number of simulated devices that live on this server, to look at"),
     ];
 
     private readonly List<Option<string>> options = [.. known.Select(k => new Option<string>(k.Name) { Description = k.Description })];

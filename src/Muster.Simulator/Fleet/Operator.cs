@@ -37,13 +37,17 @@ public sealed class Operator(ServerClient client, string token)
 
     /// <param name="slug">organization/fleet.</param>
     /// <exception cref="OperatorException">There is no such fleet for this caller.</exception>
-    public async Task<FleetRecord> FleetAsync(string slug, CancellationToken cancellation)
+    public async Task<FleetRecord> FleetAsync(string slug, CancellationToken cancellation) =>
+        await TryFleetAsync(slug, cancellation) ?? throw new OperatorException($"The server knows no fleet \"{slug}\", or does not show it to this caller.");
+
+    /// <summary>Null when there is no such fleet for this caller.</summary>
+    public async Task<FleetRecord?> TryFleetAsync(string slug, CancellationToken cancellation)
     {
         var path = $"/v7/application?$select=id,uuid&$expand=is_for__device_type($select=slug)&$filter=slug%20eq%20'{Uri.EscapeDataString(slug.Replace("'", "''", StringComparison.Ordinal))}'";
         using var document = JsonDocument.Parse(await GetAsync(path, cancellation));
         foreach (var row in document.RootElement.GetProperty("d").EnumerateArray())
             return new(row.GetProperty("id").GetInt64(), row.GetProperty("uuid").GetString() ?? "", row.GetProperty("is_for__device_type")[0].GetProperty("slug").GetString() ?? "");
-        throw new OperatorException($"The server knows no fleet \"{slug}\", or does not show it to this caller.");
+        return null;
     }
 
     public async Task<string> ProvisioningKeyAsync(long fleetId, CancellationToken cancellation) =>
