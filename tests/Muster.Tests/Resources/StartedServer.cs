@@ -34,6 +34,10 @@ public sealed class StartedServer : IAsyncDisposable
 
     internal People People => app.Services.GetRequiredService<People>();
 
+    internal IServiceProvider Services => app.Services;
+
+    public Uri Address => http.BaseAddress!;
+
     internal Callers Callers => app.Services.GetRequiredService<Callers>();
 
     public static async Task<StartedServer> StartAsync(string kind = TestDatabases.Sqlite, Action<WebApplicationBuilder>? configure = null, bool namesAdmin = true)
