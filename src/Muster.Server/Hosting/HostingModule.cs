@@ -57,7 +57,7 @@ internal static class HostingModule
             {
                 ["Logging:LogLevel:Default"] = "Information",
                 ["Logging:LogLevel:Microsoft"] = "Warning",
-                ["Logging:LogLevel:Orleans"] = "Warning",
+                ["Logging:LogLevel:Orleans"] = "Error",
                 ["Logging:LogLevel:FluentMigrator"] = "Warning",
                 ["Logging:Console:FormatterOptions:SingleLine"] = "true",
                 ["Logging:Console:FormatterOptions:UseUtcTimestamp"] = "true",
