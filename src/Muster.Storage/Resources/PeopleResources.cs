@@ -29,11 +29,11 @@ internal static class PeopleResources
             Fields = Row(Reference("actor", "actor_id", null), Text("username")),
             Keys = [Key("username")],
         };
-        // Keys are kept hashed: "key" is there for clients that select it, and always null.
+        // Keys are kept hashed: "key" is there only for clients that select it, and always null.
         yield return new Resource("api_key", "api_key", new(Anchor.ActorKey))
         {
             Fields = Row(
-                Computed("key", FieldType.Text, "CAST(NULL AS TEXT)"),
+                Computed("key", FieldType.Text, "CAST(NULL AS TEXT)").OnRequest(),
                 Reference("is_of__actor", "actor_id", null),
                 Text("name").Nullable().Writable().UpTo(255),
                 Text("description").Nullable().Writable().UpTo(255),

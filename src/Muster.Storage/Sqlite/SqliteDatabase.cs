@@ -19,7 +19,8 @@ public sealed class SqliteDatabase : Database
             Mode = SqliteOpenMode.ReadWriteCreate,
             ForeignKeys = true,
             Pooling = false,
-            DefaultTimeout = 30,
+            // How long a writer waits for another process's lock before the file counts as away. Devices wait up to 59 s.
+            DefaultTimeout = 10,
         };
         ConnectionString = builder.ToString();
         // Only readers are pooled: a pooled connection keeps its pragmas, and query_only must not reach a writer.
@@ -76,12 +77,8 @@ public sealed class SqliteDatabase : Database
         }
     }
 
-    public override async Task ProbeAsync(CancellationToken cancellation = default)
-    {
-        await using var connection = await OpenReadAsync(cancellation);
-        await using var command = connection.Statement("SELECT 1");
-        await command.ExecuteScalarAsync(cancellation);
-    }
+    // A file that can be read but not written is away too. Nothing is changed, so nothing is synced.
+    public override Task ProbeAsync(CancellationToken cancellation = default) => WriteAsync(_ => Task.CompletedTask, cancellation);
 
     public override async ValueTask DisposeAsync()
     {

@@ -18,19 +18,21 @@ public sealed class ClientRun : IAsyncLifetime
 
     public async ValueTask InitializeAsync()
     {
+        var proxyPort = FreePort();
         await using var server = await ServerProcess.StartAsync(
             TestDatabases.Sqlite,
             "--Presence:DefaultPollInterval=00:00:02",
             "--Presence:PollIntervalFloor=00:00:01",
             "--Presence:TimeoutMargin=00:00:02",
-            "--Presence:OfflineAfter=00:00:02");
+            "--Presence:OfflineAfter=00:00:02",
+            $"--Cloudlink:ProxyPort={proxyPort}");
         var key = await server.RunAsync("key", "add", "client-scenarios");
         var file = Path.GetTempFileName();
         try
         {
             printed = await RunAsync(
                 "--url", server.Address.ToString(), "--email", ServerProcess.Email, "--password", ServerProcess.Password,
-                "--vpn-key", key, "--vpn-proxy-port", $"{FreePort()}",
+                "--vpn-key", key, "--vpn-proxy-port", $"{proxyPort}",
                 "--slow", "--timeout-within", "8", "--offline-within", "8",
                 "--skip", $"^({string.Join('|', ClientScenarios.LeftOut.Keys.Select(Regex.Escape).DefaultIfEmpty("none"))})$",
                 "--results", file);

@@ -8,6 +8,9 @@ internal static class ClientScenarios
     /// <summary>The one list of scenarios that are not run.</summary>
     public static readonly IReadOnlyDictionary<string, string> LeftOut = new Dictionary<string, string>
     {
+        ["sdk.billing.unavailable-or-empty"] = "A self-hosted server bills nobody; it has no billing accounts.",
+        ["sdk.team.get-all-by-organization"] = "There are no teams: roles are given per organization.",
+        ["sdk.fleet.memberships"] = "There are no memberships of single fleets: roles are given per organization.",
     };
 
     public static IReadOnlyList<string> Run { get; } = [.. All().Where(name => !LeftOut.ContainsKey(name))];

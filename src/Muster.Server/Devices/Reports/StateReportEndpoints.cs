@@ -130,7 +130,6 @@ internal sealed class StateReportEndpoints(FleetPresence presence, Callers calle
             && await readers.HasRoleAsync(caller, Role.Developer, presence.FleetId(slot), context.RequestAborted);
     }
 
-    // From the same machine there is no public address.
     private static string? PublicAddress(HttpContext context) =>
-        context.Connection.RemoteIpAddress is { } address && !System.Net.IPAddress.IsLoopback(address) ? (address.IsIPv4MappedToIPv6 ? address.MapToIPv4() : address).ToString() : null;
+        context.Connection.RemoteIpAddress is { } address ? (address.IsIPv4MappedToIPv6 ? address.MapToIPv4() : address).ToString() : null;
 }

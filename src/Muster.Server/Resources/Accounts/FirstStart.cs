@@ -29,6 +29,10 @@ internal sealed class FirstStart(Database database, People people, TimeProvider 
             // The row is the lock: of two nodes that start at once, one makes the account.
             if (await DoAsync(write, "INSERT INTO setting (name, value) VALUES (@p0, @p1) ON CONFLICT (name) DO NOTHING", Done, email) == 0)
                 return false;
+            // Account 1 is nobody's: a token forged for the id that is guessed first names no account.
+            await DoAsync(write, "INSERT INTO actor (kind) VALUES ('user')");
+            await DoAsync(write, "INSERT INTO account (actor_id, username, email, token_secret, created_at, modified_at) SELECT max(id), '', '', '', 0, 0 FROM actor");
+            await DoAsync(write, "DELETE FROM account WHERE username = ''");
             var username = People.UsernameOf(email);
             var (account, _) = await people.AddUserAsync(write, email, username, password ?? generated!, isServerAdmin: true);
             await people.AddOrganizationAsync(write, username, username, account);
