@@ -39,6 +39,9 @@ public abstract class SqlDialect
     /// <summary>Substring test without wildcards, case-sensitive.</summary>
     public abstract string Contains(string text, string part);
 
+    /// <summary>A comparison that few rows meet, told to the planner.</summary>
+    public abstract string Rare(string comparison);
+
     /// <summary>The position of NULL in an ORDER BY, the same on both: last ascending, first descending.</summary>
     public abstract string NullsOrder(bool descending);
 

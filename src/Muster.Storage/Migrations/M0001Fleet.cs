@@ -94,7 +94,6 @@ public sealed class M0001Fleet(SqlDialect dialect) : ForwardOnlyMigration
                 overall_status TEXT NOT NULL DEFAULT 'inactive', overall_progress INTEGER, status_reason TEXT NOT NULL DEFAULT 'never-seen', status_since BIGINT,
                 update_status TEXT, update_status_changed_at BIGINT, update_detail TEXT, silence_window_ms BIGINT NOT NULL DEFAULT 990000)
             """;
-        yield return "CREATE INDEX ix_device_fleet_name ON device(fleet_id, name)";
         yield return "CREATE INDEX ix_device_fleet_status ON device(fleet_id, overall_status, name)";
         yield return "CREATE INDEX ix_device_status ON device(overall_status)";
         yield return "CREATE INDEX ix_device_fleet_heartbeat ON device(fleet_id, heartbeat)";
@@ -104,6 +103,8 @@ public sealed class M0001Fleet(SqlDialect dialect) : ForwardOnlyMigration
         yield return "CREATE INDEX ix_device_pinned ON device(pinned_release_id) WHERE pinned_release_id IS NOT NULL";
         yield return "CREATE INDEX ix_device_running ON device(running_release_id)";
         yield return "CREATE INDEX ix_device_instance ON device(service_instance_id) WHERE service_instance_id IS NOT NULL";
+        // Last: of indexes that serve alike, SQLite takes the one made last, and this one also gives the usual order.
+        yield return "CREATE INDEX ix_device_fleet_name ON device(fleet_id, name)";
         // Written in batches by the partition, apart from the wide row above. observed_*: on the observer clock, ms.
         yield return "CREATE TABLE device_contact (device_id BIGINT NOT NULL PRIMARY KEY REFERENCES device(id) ON DELETE CASCADE, last_poll_at BIGINT, last_contact_at BIGINT, observed_poll BIGINT, observed_contact BIGINT)";
         yield return $"CREATE TABLE device_tag (id {{id}}, device_id BIGINT NOT NULL REFERENCES device(id) ON DELETE CASCADE, tag_key TEXT NOT NULL, value TEXT NOT NULL DEFAULT '', {Stamps}, UNIQUE (device_id, tag_key))";

@@ -27,6 +27,8 @@ public sealed class PostgresDialect : SqlDialect
 
     public override string Contains(string text, string part) => $"position({part} in {text}) > 0";
 
+    public override string Rare(string comparison) => comparison;
+
     public override string NullsOrder(bool descending) => descending ? "NULLS FIRST" : "NULLS LAST";
 
     public override string AnyOf(string column, string parameter) => $"{column} = ANY({parameter})";

@@ -337,8 +337,8 @@ internal sealed partial class Compilation
             return new Operand(OperandKind.Condition, $"substr({sql}, 1, length({Text(part)})) = {Text(part)}");
         if (prefix.Length == 0)
             return new Operand(OperandKind.Condition, $"{sql} IS NOT NULL") { IsTwoValued = true };
-        var from = $"{sql} >= {Parts.Parameter(Storable(prefix))}";
-        return new Operand(OperandKind.Condition, After(prefix) is { } after ? $"({from} AND {sql} < {Parts.Parameter(after)})" : $"({from})");
+        var from = dialect.Rare($"{sql} >= {Parts.Parameter(Storable(prefix))}");
+        return new Operand(OperandKind.Condition, After(prefix) is { } after ? $"({from} AND {dialect.Rare($"{sql} < {Parts.Parameter(after)}")})" : $"({from})");
     }
 
     /// <summary>The first text, by code point, after all that start with the prefix; null when there is none.</summary>

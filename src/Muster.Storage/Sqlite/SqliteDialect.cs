@@ -13,11 +13,9 @@ public sealed class SqliteDialect : SqlDialect
 
     public override string JsonArrayOf(string element) => $"json_group_array({element})";
 
-    public override string IsoInstant(string milliseconds) =>
-        $"CASE WHEN {milliseconds} IS NULL THEN NULL ELSE strftime('%Y-%m-%dT%H:%M:%S', {milliseconds} / 1000, 'unixepoch') || printf('.%03dZ', {milliseconds} % 1000) END";
+    public override string IsoInstant(string milliseconds) => $"strftime('%Y-%m-%dT%H:%M:%fZ', {milliseconds} / 1000.0, 'unixepoch')";
 
-    public override string JsonFlag(string flag) =>
-        $"CASE WHEN {flag} IS NULL THEN NULL WHEN {flag} <> 0 THEN json('true') ELSE json('false') END";
+    public override string JsonFlag(string flag) => $"CASE {flag} WHEN 0 THEN json('false') WHEN 1 THEN json('true') END";
 
     public override string JsonDocument(string text) => $"json({text})";
 
@@ -26,6 +24,9 @@ public sealed class SqliteDialect : SqlDialect
     public override (string Before, string After) JsonQuote => ("nullif(json_quote(", "), 'null')");
 
     public override string Contains(string text, string part) => $"instr({text}, {part}) > 0";
+
+    // SQLite keeps no statistics of its own accord, and would take a range for a quarter of the table.
+    public override string Rare(string comparison) => $"likelihood({comparison}, 0.0001)";
 
     public override string NullsOrder(bool descending) => descending ? "NULLS FIRST" : "NULLS LAST";
 
