@@ -8,8 +8,8 @@ public sealed class QueryParserTests
     public static TheoryData<string, string> Texts => new()
     {
         { "a eq 1 or b eq 2 and c eq 3", "((a eq 1) or ((b eq 2) and (c eq 3)))" },
-        { "not a eq 1 and b", "(not((a eq 1)) and b)" },
-        { "not(a) or b", "(not(a) or b)" },
+        { "not a eq 1 and b", "((not((a eq 1))) and b)" },
+        { "not(a) or b", "((not(a)) or b)" },
         { "a add 2 mul 3 gt 7", "((a add (2 mul 3)) gt 7)" },
         { "a sub 1 sub 2 eq 3", "(((a sub 1) sub 2) eq 3)" },
         { "id in (7)", "(id in (7))" },

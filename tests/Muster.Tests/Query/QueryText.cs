@@ -15,7 +15,7 @@ internal static class QueryText
         CountOf count => $"{Of(count.Rows)}/$count{(count.Filter is null ? "" : $"($filter={Of(count.Filter)})")}",
         Lambda { Body: null } lambda => $"{Of(lambda.Rows)}/any()",
         Lambda lambda => $"{Of(lambda.Rows)}/{(lambda.All ? "all" : "any")}({lambda.Variable}:{Of(lambda.Body)})",
-        Not not => $"not({Of(not.Operand)})",
+        Not not => $"(not({Of(not.Operand)}))",
         In list => $"({Of(list.Operand)} in ({string.Join(',', list.List.Select(Of))}))",
         Call call => $"{call.Function}({string.Join(',', call.Arguments.Select(Of))})",
         Binary binary => $"({Of(binary.Left)} {Word(binary.Operator)} {Of(binary.Right)})",
