@@ -9,6 +9,8 @@ internal static class CloudlinkModule
         builder.Services.AddSingleton<DenialDelay>();
         builder.Services.AddSingleton<DeviceTunnel>();
         builder.Services.AddSingleton<SupervisorClient>();
+        builder.Services.AddSingleton<ConnectedDevices>();
+        builder.Services.AddHostedService<UpdateNudges>();
         return builder;
     }
 

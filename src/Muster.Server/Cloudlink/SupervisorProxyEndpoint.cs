@@ -3,7 +3,6 @@ using System.Text.Json;
 using System.Text.RegularExpressions;
 using Muster.Core.Access;
 using Muster.Server.Resources;
-using Muster.Storage;
 
 namespace Muster.Server.Cloudlink;
 
@@ -41,7 +40,7 @@ internal static partial class SupervisorProxyEndpoint
         return Results.Text("OK");
     }
 
-    private static async Task<IResult> CallAsync(HttpContext context, Callers callers, Database database, SupervisorClient supervisors, TimeProvider time)
+    private static async Task<IResult> CallAsync(HttpContext context, Callers callers, ConnectedDevices connected, SupervisorClient supervisors, TimeProvider time)
     {
         var cancellation = context.RequestAborted;
         if (!HttpMethods.IsPost(context.Request.Method))
@@ -54,7 +53,7 @@ internal static partial class SupervisorProxyEndpoint
         if (!Methods.Contains(call.Method))
             return Results.StatusCode(StatusCodes.Status400BadRequest);
 
-        var found = await FindAsync(database, call, cancellation);
+        var found = await connected.FindAsync(call.DeviceId, call.FleetId, call.Uuid, MaxDevices + 1, cancellation);
         var devices = found.FindAll(device => May(caller, device, Role.Observer));
         if (devices.Count == 0)
             return Results.Json("No online device(s) found", statusCode: StatusCodes.Status404NotFound);
@@ -102,31 +101,6 @@ internal static partial class SupervisorProxyEndpoint
         {
             return default;
         }
-    }
-
-    /// <summary>Connected devices that are meant and not frozen, whoever asks; one more than a call may reach.</summary>
-    private static async Task<List<TunnelledDevice>> FindAsync(Database database, ProxyCall call, CancellationToken cancellation)
-    {
-        await using var connection = await database.OpenReadAsync(cancellation);
-        await using var command = connection.Statement(
-            $"""
-            SELECT d.id, d.uuid, s.ip_address, d.api_port, d.api_secret, f.organization_id
-            FROM device d JOIN fleet f ON f.id = d.fleet_id JOIN service_instance s ON s.id = d.service_instance_id
-            WHERE d.cloudlink_connected <> 0 AND d.is_frozen = 0
-            {(call.DeviceId is null ? "" : "AND d.id = @p0")} {(call.FleetId is null ? "" : "AND d.fleet_id = @p1")} {(call.Uuid is null ? "" : "AND d.uuid = @p2")}
-            ORDER BY d.id LIMIT {MaxDevices + 1}
-            """,
-            call.DeviceId ?? 0, call.FleetId ?? 0, call.Uuid ?? "");
-        await using var reader = await command.ExecuteReaderAsync(cancellation);
-        List<TunnelledDevice> devices = [];
-        while (await reader.ReadAsync(cancellation))
-        {
-            devices.Add(new(
-                reader.GetInt64(0), reader.GetString(1), reader.GetString(2),
-                reader.IsDBNull(3) ? null : reader.GetInt32(3), reader.IsDBNull(4) ? null : reader.GetString(4), reader.GetInt64(5)));
-        }
-
-        return devices;
     }
 
     /// <summary>A device may always call itself.</summary>

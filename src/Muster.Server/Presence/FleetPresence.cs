@@ -169,7 +169,11 @@ public sealed class FleetPresence
         // Before the load there is nothing to bring up to date; during it, what was read may be older than the change.
         if (await loading.Task.WaitAsync(cancellation))
             await inputs.ApplyAsync(change, cancellation);
+        InputsChanged?.Invoke(change);
     }
+
+    /// <summary>Raised when the consequences of a change can be read. Handlers return at once and don't throw.</summary>
+    public event Action<InputChange>? InputsChanged;
 
     /// <summary>A device got a further key, or lost its keys; re-reads them.</summary>
     public Task KeysChangedAsync(long deviceId) => ChangedAsync(new("key") { Devices = [deviceId] });
