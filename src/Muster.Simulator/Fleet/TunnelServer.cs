@@ -12,12 +12,14 @@ public sealed class TunnelServer(ServerClient client, string serviceKey, Supervi
 {
     private static readonly TimeSpan Limit = TimeSpan.FromSeconds(30);
     private static readonly TimeSpan KeepAlive = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan RegisterRetry = TimeSpan.FromSeconds(2);
     private const int MostPerCall = 8000;
 
     private readonly Lock gate = new();
     private readonly Dictionary<DeviceIdentity, bool> pending = [];
     private readonly Dictionary<string, DeviceIdentity> connected = [];
     private long instance;
+    private bool missed;
 
     public int Connected
     {
@@ -37,17 +39,18 @@ public sealed class TunnelServer(ServerClient client, string serviceKey, Supervi
 
     public async Task RunAsync(CancellationToken cancellation)
     {
-        var aliveAt = long.MinValue;
+        long? lastSign = null;
         while (!cancellation.IsCancellationRequested)
         {
-            var now = time.GetTimestamp();
-            if (instance == 0)
-                await RegisterAsync(cancellation);
-            else if (aliveAt == long.MinValue || time.GetElapsedTime(aliveAt, now) >= KeepAlive)
-                await KeepAliveAsync(cancellation);
-            else
-                now = aliveAt;
-            aliveAt = now;
+            if (lastSign is null || time.GetElapsedTime(lastSign.Value) >= (instance == 0 ? RegisterRetry : KeepAlive))
+            {
+                lastSign = time.GetTimestamp();
+                if (instance == 0)
+                    await RegisterAsync(cancellation);
+                else
+                    await KeepAliveAsync(cancellation);
+            }
+
             if (instance != 0)
                 await BatchAsync(cancellation);
             await Task.Delay(TimeSpan.FromMilliseconds(timings.TunnelBatch), time, cancellation);
@@ -81,8 +84,6 @@ public sealed class TunnelServer(ServerClient client, string serviceKey, Supervi
                 instance = 0;
         }
     }
-
-    private bool missed;
 
     private void SayAllAgain()
     {

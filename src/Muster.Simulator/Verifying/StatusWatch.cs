@@ -49,7 +49,15 @@ public sealed class StatusWatch(Operator reader, long fleetId, TimeSpan interval
         {
             try
             {
-                history.AddRange(History(uuid, await reader.GetAsync($"/muster/v1/devices/{uuid}/history?from={from}", cancellation)));
+                string? next = null;
+                do
+                {
+                    using var page = JsonDocument.Parse(await reader.GetAsync($"/muster/v1/devices/{uuid}/history?limit=1000&from={from}{(next is null ? "" : $"&after={next}")}", cancellation));
+                    foreach (var line in page.RootElement.GetProperty("transitions").EnumerateArray())
+                        history.Add(new(uuid, Text(line, "fact") ?? "", Text(line, "to"), line.GetProperty("at").GetDateTimeOffset().ToUnixTimeMilliseconds()));
+                    next = Text(page.RootElement, "next");
+                }
+                while (next is not null);
             }
             catch (OperatorException)
             {
@@ -71,15 +79,6 @@ public sealed class StatusWatch(Operator reader, long fleetId, TimeSpan interval
                 row.GetProperty("is_connected_to_vpn").GetBoolean(), Text(row, "update_status")));
         }
     }
-
-    private static IEnumerable<Transition> History(string uuid, string body)
-    {
-        using var document = JsonDocument.Parse(body);
-        foreach (var line in document.RootElement.GetProperty("d").EnumerateArray())
-            yield return new(uuid, Text(line, "fact") ?? "", Text(line, "to"), Instant(line.GetProperty("at")));
-    }
-
-    private static long Instant(JsonElement at) => at.ValueKind == JsonValueKind.Number ? at.GetInt64() : at.GetDateTimeOffset().ToUnixTimeMilliseconds();
 
     private static string? Text(JsonElement row, string property) =>
         row.TryGetProperty(property, out var value) ? value.ValueKind == JsonValueKind.String ? value.GetString() : value.ValueKind == JsonValueKind.Null ? null : value.GetRawText() : null;
