@@ -18,6 +18,7 @@ internal static class CloudlinkModule
     {
         app.MapTunnelServers();
         app.MapSupervisorProxy();
+        app.MapFleetRestart();
         return app;
     }
 }

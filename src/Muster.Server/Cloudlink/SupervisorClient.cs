@@ -12,7 +12,11 @@ internal sealed record SupervisorAnswer(int Status, string? ContentType, string 
 /// <summary>Calls the API of supervisors through their tunnels (protocol/device-behaviour.md, section 13).</summary>
 internal sealed class SupervisorClient : IDisposable
 {
-    private const int MaxAnswerBytes = 10 * 1024 * 1024;
+    private const int MaxAnswerBytes = 1024 * 1024;
+
+    /// <summary>Calls to several devices begin so far apart, that their answers don't come all at once.</summary>
+    private static readonly TimeSpan Spacing = TimeSpan.FromMilliseconds(50);
+
     private static readonly HttpRequestOptionsKey<TunnelledDevice> Device = new("device");
 
     private readonly HttpClient http;
@@ -65,6 +69,20 @@ internal sealed class SupervisorClient : IDisposable
         {
             return new((int)HttpStatusCode.BadGateway, "text/plain", "The device could not be reached through its tunnel.");
         }
+    }
+
+    /// <summary>The same call to several devices; answers in their order.</summary>
+    public async Task<SupervisorAnswer[]> CallAllAsync(IReadOnlyCollection<TunnelledDevice> devices, HttpMethod method, string path, JsonElement? data, CancellationToken cancellation)
+    {
+        var calls = new List<Task<SupervisorAnswer>>(devices.Count);
+        foreach (var device in devices)
+        {
+            if (calls.Count > 0)
+                await Task.Delay(Spacing, time, cancellation);
+            calls.Add(CallAsync(device, method, path, data, cancellation));
+        }
+
+        return await Task.WhenAll(calls);
     }
 
     public void Dispose() => http.Dispose();

@@ -17,30 +17,11 @@ internal static partial class SupervisorProxyEndpoint
     /// <summary>Devices that one call may reach.</summary>
     private const int MaxDevices = 1_000;
 
-    /// <summary>Calls to one fleet begin so far apart, that their answers don't come all at once.</summary>
-    private static readonly TimeSpan Spacing = TimeSpan.FromMilliseconds(50);
-
     private static readonly HashSet<string> Methods = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
 
-    public static void MapSupervisorProxy(this IEndpointRouteBuilder routes)
-    {
-        routes.Map(Prefix + "/{**path}", CallAsync);
-        routes.MapPost("/application/{id:long}/restart", RestartFleetAsync);
-    }
+    public static void MapSupervisorProxy(this IEndpointRouteBuilder routes) => routes.Map(Prefix + "/{**path}", CallAsync);
 
-    /// <summary>Restarts the services of a fleet's connected devices; 200 when each was asked, whatever it answered.</summary>
-    private static async Task<IResult> RestartFleetAsync(HttpContext context, long id, Callers callers, Database database, SupervisorClient supervisors, TimeProvider time)
-    {
-        var cancellation = context.RequestAborted;
-        var caller = await callers.OfAsync(context);
-        if (await OrganizationOfAsync(database, id, cancellation) is not { } organization || !AccessRule.Has(caller, Role.Operator, organization))
-            return Results.StatusCode(StatusCodes.Status401Unauthorized);
-        var devices = await FindAsync(database, new(null, id, null, "POST", null), cancellation);
-        await CallAllAsync(devices, HttpMethod.Post, "/v1/restart", JsonSerializer.SerializeToElement(new { appId = id }), supervisors, time, cancellation);
-        return Results.Text("OK");
-    }
-
-    private static async Task<IResult> CallAsync(HttpContext context, Callers callers, ConnectedDevices connected, SupervisorClient supervisors, TimeProvider time)
+    private static async Task<IResult> CallAsync(HttpContext context, Callers callers, ConnectedDevices connected, SupervisorClient supervisors)
     {
         var cancellation = context.RequestAborted;
         if (!HttpMethods.IsPost(context.Request.Method))
@@ -63,31 +44,10 @@ internal static partial class SupervisorProxyEndpoint
             return Results.Json($"More than {MaxDevices} devices are connected; name them one by one.", statusCode: StatusCodes.Status400BadRequest);
 
         var path = "/" + new PathString(context.Request.Path.Value![Prefix.Length..]).ToUriComponent().TrimStart('/');
-        var answers = await CallAllAsync(devices, new HttpMethod(call.Method), path, call.Data, supervisors, time, cancellation);
+        var answers = await supervisors.CallAllAsync(devices, new HttpMethod(call.Method), path, call.Data, cancellation);
         return answers.Length == 1
             ? PassOn(answers[0])
             : Results.Json(answers.Select(answer => new { statusCode = answer.Status, body = answer.Body }), statusCode: StatusCodes.Status207MultiStatus);
-    }
-
-    private static async Task<SupervisorAnswer[]> CallAllAsync(
-        List<TunnelledDevice> devices, HttpMethod method, string path, JsonElement? data, SupervisorClient supervisors, TimeProvider time, CancellationToken cancellation)
-    {
-        var calls = new List<Task<SupervisorAnswer>>(devices.Count);
-        foreach (var device in devices)
-        {
-            if (calls.Count > 0)
-                await Task.Delay(Spacing, time, cancellation);
-            calls.Add(supervisors.CallAsync(device, method, path, data, cancellation));
-        }
-
-        return await Task.WhenAll(calls);
-    }
-
-    private static async Task<long?> OrganizationOfAsync(Database database, long fleet, CancellationToken cancellation)
-    {
-        await using var connection = await database.OpenReadAsync(cancellation);
-        await using var command = connection.Statement("SELECT organization_id FROM fleet WHERE id = @p0", fleet);
-        return await command.ExecuteScalarAsync(cancellation) as long?;
     }
 
     private static async Task<JsonElement> BodyAsync(HttpRequest request, CancellationToken cancellation)
