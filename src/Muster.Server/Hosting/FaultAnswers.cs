@@ -1,3 +1,4 @@
+using System.Data.Common;
 using System.Globalization;
 using Muster.Server.Presence;
 using Muster.Storage;
@@ -30,7 +31,7 @@ internal sealed partial class FaultAnswers(RequestDelegate next, ILogger<FaultAn
     {
         var (status, sentence) = e switch
         {
-            DatabaseAwayException => (StatusCodes.Status503ServiceUnavailable, "The database is away; nothing was changed. Try again later."),
+            DatabaseAwayException or TimeoutException or DbException { IsTransient: true } => (StatusCodes.Status503ServiceUnavailable, "The database is away; nothing was changed. Try again later."),
             PresenceBusyException => (StatusCodes.Status503ServiceUnavailable, "Too much is waiting; nothing was changed. Try again later."),
             BadHttpRequestException { StatusCode: StatusCodes.Status413PayloadTooLarge } => (StatusCodes.Status413PayloadTooLarge, "The request is too large."),
             BadHttpRequestException bad => (bad.StatusCode, "The request is malformed."),

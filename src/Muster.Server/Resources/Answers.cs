@@ -1,5 +1,3 @@
-using System.Globalization;
-using System.Security.Cryptography;
 using System.Text.Json;
 
 namespace Muster.Server.Resources;
@@ -23,11 +21,4 @@ internal static class Answers
     public static IResult Json(string json, int status = StatusCodes.Status200OK) => Results.Text(json, JsonType, statusCode: status);
 
     public static IResult Of(RefusedException refused) => refused.Sentence is null ? Empty(refused.Status) : Sentence(refused.Status, refused.Sentence);
-
-    /// <summary>Come back later: with a jittered Retry-After in seconds. For people and SDKs only; a supervisor reads the value as milliseconds.</summary>
-    public static IResult Later(HttpContext context, int status, int seconds, string sentence)
-    {
-        context.Response.Headers.RetryAfter = RandomNumberGenerator.GetInt32(seconds, (2 * seconds) + 1).ToString(CultureInfo.InvariantCulture);
-        return Sentence(status, sentence);
-    }
 }

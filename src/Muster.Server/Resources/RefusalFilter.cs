@@ -1,11 +1,9 @@
 using System.Data.Common;
-using Muster.Server.Presence;
-using Muster.Storage;
 using Muster.Storage.Resources;
 
 namespace Muster.Server.Resources;
 
-/// <summary>Turns what an endpoint for people throws into its answer: refusals, a database that is away, a full queue, a body too large.</summary>
+/// <summary>Turns a refusal that an endpoint for people throws into its answer. What else goes wrong is the house's to answer.</summary>
 internal sealed class RefusalFilter : IEndpointFilter
 {
     public async ValueTask<object?> InvokeAsync(EndpointFilterInvocationContext context, EndpointFilterDelegate next)
@@ -25,18 +23,6 @@ internal sealed class RefusalFilter : IEndpointFilter
         catch (DbException e) when (e.SqlState is ['2', '2', ..])
         {
             return Answers.Sentence(StatusCodes.Status400BadRequest, "A value is out of range.");
-        }
-        catch (BadHttpRequestException e)
-        {
-            return Answers.Empty(e.StatusCode);
-        }
-        catch (PresenceBusyException)
-        {
-            return Answers.Later(context.HttpContext, StatusCodes.Status503ServiceUnavailable, 2, "Too many changes are waiting. Try again soon.");
-        }
-        catch (Exception e) when (e is DatabaseAwayException or TimeoutException or DbException { IsTransient: true })
-        {
-            return Answers.Later(context.HttpContext, StatusCodes.Status503ServiceUnavailable, 5, "The database cannot be reached. Try again soon.");
         }
     }
 }

@@ -19,6 +19,8 @@ internal sealed record RequestBody(IReadOnlyDictionary<string, JsonElement> Fiel
     /// <summary>Longest multipart body, in bytes.</summary>
     public const int MaxMultipartBytes = 32 * 1024 * 1024;
 
+    public static readonly RequestBody Empty = new(new Dictionary<string, JsonElement>());
+
     private static readonly JsonDocumentOptions Strict = new() { MaxDepth = 64 };
 
     public IReadOnlyDictionary<string, BodyFile> Files { get; init; } = new Dictionary<string, BodyFile>();
@@ -57,7 +59,7 @@ internal sealed record RequestBody(IReadOnlyDictionary<string, JsonElement> Fiel
         using var buffer = new MemoryStream();
         await request.Body.CopyToAsync(buffer, cancellation);
         if (buffer.Length == 0)
-            return new RequestBody(new Dictionary<string, JsonElement>());
+            return Empty;
         using var document = JsonDocument.Parse(buffer.GetBuffer().AsMemory(0, (int)buffer.Length), Strict);
         if (document.RootElement.ValueKind != JsonValueKind.Object)
             throw RefusedException.Invalid();

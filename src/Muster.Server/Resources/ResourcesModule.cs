@@ -1,5 +1,7 @@
 using Muster.Server.Resources.Accounts;
+using Muster.Server.Resources.Catalog;
 using Muster.Server.Resources.Reads;
+using Muster.Server.Resources.Writes;
 
 namespace Muster.Server.Resources;
 
@@ -9,6 +11,7 @@ internal static class ResourcesModule
     public static WebApplicationBuilder AddResources(this WebApplicationBuilder builder)
     {
         builder.AddAccounts();
+        builder.AddWrites();
         return builder;
     }
 
@@ -17,6 +20,8 @@ internal static class ResourcesModule
         var routes = app.MapGroup("").AddEndpointFilter<RefusalFilter>();
         routes.MapAccounts();
         routes.MapReads();
+        routes.MapWrites();
+        routes.MapCatalog();
         return app;
     }
 }

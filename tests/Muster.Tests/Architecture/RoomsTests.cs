@@ -14,7 +14,7 @@ public sealed class RoomsTests
     {
         ["Presence"] = ["PresenceModule", "FleetPresence", "DeviceSlot", "ContactKind", "DeviceAuth", "InputChange", "PresenceBusyException", "DeviceEvidence", "LiveFeed", "Subscription", "TransitionEvent", "LiveFeedLagException"],
         ["Resources"] = ["ResourcesModule", "Callers"],
-        ["Devices"] = ["DevicesModule"],
+        ["Devices"] = ["DevicesModule", "OsProgress", "DeviceNames"],
         ["Cloudlink"] = ["CloudlinkModule"],
         ["Insight"] = ["InsightModule"],
         ["Hosting"] = ["HostingModule", "DataDirectory", "SettingException"],

@@ -1,0 +1,49 @@
+using System.Collections.Concurrent;
+using Muster.Core.Access;
+using Muster.Storage.Resources;
+
+namespace Muster.Server.Resources.Writes;
+
+/// <summary>To whom rows belong, read inside the write's transaction: the way up that the resource's description gives.</summary>
+internal static class Owners
+{
+    private static readonly ConcurrentDictionary<(string Version, string Resource), string> Statements = new();
+
+    public static async Task<Dictionary<long, Owner>> OfAsync(Write write, IReadOnlyCollection<long> ids)
+    {
+        var sql = Statements.GetOrAdd((write.Model.Version, write.Resource.Name), _ => Statement(write.Model, write.Resource));
+        var rows = await write.RowsOfAsync(ids, sql, r => (Id: r.GetInt64(0), Owner: new Owner(r.GetInt64(1), r.GetInt64(2), r.GetInt64(3), r.GetInt64(4))));
+        return rows.ToDictionary(r => r.Id, r => r.Owner);
+    }
+
+    private static string Statement(ResourceModel model, Resource resource)
+    {
+        var joins = "";
+        var (at, alias, depth) = (resource, "t0", 0);
+        while (at.Visibility.Parent is { } parent)
+        {
+            var reference = at.Field(parent)!;
+            var next = model.Resource(reference.Target!)!;
+            joins += $" JOIN {next.Table} t{++depth} ON t{depth}.id = {reference.Of(alias)}";
+            (at, alias) = (next, $"t{depth}");
+        }
+
+        var (organization, fleet, device, account) = at.Visibility.Anchor switch
+        {
+            Anchor.Fleet => ($"{alias}.organization_id", $"{alias}.id", "0", "0"),
+            Anchor.Device => ("f.organization_id", "f.id", $"{alias}.id", "0"),
+            Anchor.Organization => ($"{alias}.id", "0", "0", "0"),
+            Anchor.Membership => ($"{alias}.organization_id", "0", "0", "0"),
+            Anchor.OwnAccount => ("0", "0", "0", $"{alias}.account_id"),
+            Anchor.ActorKey => ("coalesce(kf.organization_id, kdf.organization_id, 0)", "coalesce(kf.id, kdf.id, 0)", "coalesce(kd.id, 0)", "coalesce(ka.id, 0)"),
+            _ => ("0", "0", "0", "0"),
+        };
+        joins += at.Visibility.Anchor switch
+        {
+            Anchor.Device => $" JOIN fleet f ON f.id = {alias}.fleet_id",
+            Anchor.ActorKey => $" LEFT JOIN account ka ON ka.actor_id = {alias}.actor_id LEFT JOIN fleet kf ON kf.actor_id = {alias}.actor_id LEFT JOIN device kd ON kd.actor_id = {alias}.actor_id LEFT JOIN fleet kdf ON kdf.id = kd.fleet_id",
+            _ => "",
+        };
+        return $"SELECT t0.id, CAST({organization} AS BIGINT), CAST({fleet} AS BIGINT), CAST({device} AS BIGINT), CAST({account} AS BIGINT) FROM {resource.Table} t0{joins} WHERE t0.id IN ({{ids}})";
+    }
+}

@@ -1,0 +1,108 @@
+using Muster.Core.Access;
+using Muster.Server.Resources.Accounts;
+
+namespace Muster.Server.Resources.Writes.Rules;
+
+/// <summary>Organizations: whoever makes one is its first administrator.</summary>
+internal sealed class OrganizationRule : ResourceRule
+{
+    public override Task CreatingAsync(Write write, RowValues row)
+    {
+        row.Default("handle", People.UsernameOf(row.Text("name")!));
+        Check(row);
+        return Task.CompletedTask;
+    }
+
+    public override async Task CreatedAsync(Write write, RowValues row, long id)
+    {
+        await write.DoAsync(
+            "INSERT INTO organization_membership (organization_id, account_id, role, created_at, modified_at) VALUES (@p0, @p1, @p2, @p3, @p3)",
+            id, write.Caller.SubjectId, Role.Administrator.Word(), write.Now);
+        write.After.Callers = true;
+    }
+
+    public override Task ChangingAsync(Write write, RowValues row, IReadOnlyList<long> ids)
+    {
+        Check(row);
+        return Task.CompletedTask;
+    }
+
+    public override async Task ChangedAsync(Write write, RowValues row, IReadOnlyList<long> ids)
+    {
+        if (row.Text("handle") is { } handle)
+            await write.DoForAsync(ids, "UPDATE fleet SET slug = @p0 || '/' || lower(name) WHERE organization_id IN ({ids})", handle);
+        if (row.Has("plan") || row.Has("device_allowance"))
+        {
+            write.After.Cause = row.Has("plan") ? "plan" : "allowance";
+            write.After.Organizations.UnionWith(ids);
+        }
+    }
+
+    public override async Task RemovingAsync(Write write, IReadOnlyList<long> ids)
+    {
+        write.After.Cause = "organization-removed";
+        write.After.Callers = true;
+        write.After.Fleets.UnionWith(await write.RowsOfAsync(ids, "SELECT id FROM fleet WHERE organization_id IN ({ids})", r => r.GetInt64(0)));
+        write.After.Removed.AddRange(await write.RowsOfAsync(ids, "SELECT d.id, d.uuid FROM device d JOIN fleet f ON f.id = d.fleet_id WHERE f.organization_id IN ({ids})", r => (r.GetInt64(0), r.GetString(1))));
+    }
+
+    private static void Check(RowValues row)
+    {
+        if (row.Text("handle") is { } handle && !People.IsHandle(handle))
+            throw RefusedException.Invalid("Organization handles can only contain lower case letters, digits, dashes and underscores.");
+        if (row.Text("plan") is { } plan && plan is not ("free" or "paid"))
+            throw RefusedException.Invalid("\"muster_plan\" must be \"free\" or \"paid\".");
+        if (row.Number("device_allowance") < 0)
+            throw RefusedException.Invalid("\"muster_device_allowance\" cannot be negative.");
+    }
+}
+
+/// <summary>Who belongs to an organization, and as what.</summary>
+internal sealed class MembershipRule : ResourceRule
+{
+    public override Task CreatingAsync(Write write, RowValues row)
+    {
+        row.Default("role", Role.Observer.Word());
+        Check(row);
+        return Task.CompletedTask;
+    }
+
+    public override Task CreatedAsync(Write write, RowValues row, long id)
+    {
+        write.After.Callers = true;
+        return Task.CompletedTask;
+    }
+
+    public override Task ChangingAsync(Write write, RowValues row, IReadOnlyList<long> ids)
+    {
+        Check(row);
+        return Task.CompletedTask;
+    }
+
+    public override async Task ChangedAsync(Write write, RowValues row, IReadOnlyList<long> ids)
+    {
+        write.After.Callers = true;
+        await CheckAdministratorsAsync(write, ids, "");
+    }
+
+    public override async Task RemovingAsync(Write write, IReadOnlyList<long> ids)
+    {
+        write.After.Callers = true;
+        await CheckAdministratorsAsync(write, ids, "AND m.id NOT IN ({ids})");
+    }
+
+    private static async Task CheckAdministratorsAsync(Write write, IReadOnlyList<long> ids, string remaining)
+    {
+        var without = await write.RowsOfAsync(ids,
+            $"SELECT c.organization_id FROM organization_membership c WHERE c.id IN ({{ids}}) AND NOT EXISTS (SELECT 1 FROM organization_membership m WHERE m.organization_id = c.organization_id AND m.role = 'administrator' {remaining})",
+            r => r.GetInt64(0));
+        if (without.Count > 0)
+            throw RefusedException.Invalid("An organization keeps at least one administrator.");
+    }
+
+    private static void Check(RowValues row)
+    {
+        if (row.Has("role") && RoleWords.Parse(row.Text("role")) is null)
+            throw RefusedException.Invalid("\"muster_role\" must be observer, operator, developer or administrator.");
+    }
+}
