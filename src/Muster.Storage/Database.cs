@@ -18,6 +18,12 @@ public abstract class Database : IAsyncDisposable
     public abstract ValueTask<DbConnection> OpenReadAsync(CancellationToken cancellation = default);
 
     /// <summary>
+    /// Breaks off what runs on a read connection when the token is cancelled, for drivers that cannot do it themselves;
+    /// dispose before the connection. The statement then fails with a <see cref="DbException"/>.
+    /// </summary>
+    public virtual IDisposable? BreakOffWhen(DbConnection connection, CancellationToken cancelled) => null;
+
+    /// <summary>
     /// Runs <paramref name="work"/> in one write transaction and commits it; any exception rolls back.
     /// When the task completes the change is durable as the database promises it (SQLite: WAL, synchronous=FULL).
     /// </summary>

@@ -11,13 +11,15 @@ internal sealed partial class Compilation
     private readonly ResourceModel model;
     private readonly SqlDialect dialect;
     private readonly long now;
+    private readonly string origin;
     private readonly Sight sight;
 
-    public Compilation(ResourceModel model, SqlDialect dialect, ReadScope scope, long now)
+    public Compilation(ResourceModel model, SqlDialect dialect, ReadScope scope, long now, string origin)
     {
         this.model = model;
         this.dialect = dialect;
         this.now = now;
+        this.origin = origin;
         sight = new Sight(model, scope, Parts);
     }
 
@@ -86,6 +88,8 @@ internal sealed partial class Compilation
         var sql = field.Of(alias);
         if (sql.Contains("{q}", StringComparison.Ordinal))
             sql = sql.Replace("{q}", dialect.JsonQuote.Before, StringComparison.Ordinal).Replace("{/q}", dialect.JsonQuote.After, StringComparison.Ordinal);
+        if (sql.Contains("{origin}", StringComparison.Ordinal))
+            sql = sql.Replace("{origin}", $"CAST({Parts.Parameter(origin)} AS TEXT)", StringComparison.Ordinal);
         return field.IsSecret ? sight.Secret(sql, alias) : sql;
     }
 

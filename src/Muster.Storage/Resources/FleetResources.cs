@@ -195,12 +195,12 @@ internal static class FleetResources
             Keys = [Key((owner, column), ("label_name", "label_name"))],
         };
 
-    // {q}…{/q} quotes a text as JSON in the database's own way.
+    // {q}…{/q} quotes a text as JSON in the database's own way; {origin} is scheme and host of the server.
     private const string VersionDocument =
         $"'{{\"raw\":' || {{q}}{RawVersion}{{/q}} || ',\"major\":' || {{t}}.semver_major || ',\"minor\":' || {{t}}.semver_minor || ',\"patch\":' || {{t}}.semver_patch" +
         $" || ',\"version\":' || {{q}}({Semver}){{/q}} || ',\"prerelease\":[' || CASE WHEN {{t}}.semver_prerelease = '' THEN '' ELSE replace({{q}}{{t}}.semver_prerelease{{/q}}, '.', '\",\"') END" +
         $" || '],\"build\":[' || CASE WHEN {Build} = '' THEN '' ELSE replace({{q}}{Build}{{/q}}, '.', '\",\"') END || ']}}'";
 
     private const string AssetDocument =
-        "CASE WHEN {t}.content IS NULL THEN NULL ELSE '{\"filename\":' || coalesce({q}{t}.filename{/q}, 'null') || ',\"href\":' || {q}'/muster/v1/release-assets/' || {t}.id{/q} || ',\"content_type\":' || coalesce({q}{t}.content_type{/q}, 'null') || ',\"size\":' || coalesce({t}.size, 0) || '}' END";
+        "CASE WHEN {t}.content IS NULL THEN NULL ELSE '{\"filename\":' || coalesce({q}{t}.filename{/q}, 'null') || ',\"href\":' || {q}{origin} || '/muster/v1/release-assets/' || {t}.id{/q} || ',\"content_type\":' || coalesce({q}{t}.content_type{/q}, 'null') || ',\"size\":' || coalesce({t}.size, 0) || '}' END";
 }

@@ -8,13 +8,14 @@ namespace Muster.Storage.Resources;
 /// from a query to the database, for reads and for the rows that a write concerns.
 /// </summary>
 /// <param name="now">Unix ms, for <c>now()</c>.</param>
-public sealed class QueryCompiler(ResourceModel model, SqlDialect dialect, ReadScope scope, long now)
+/// <param name="origin">Scheme and host that links in answers start with.</param>
+public sealed class QueryCompiler(ResourceModel model, SqlDialect dialect, ReadScope scope, long now, string origin = "")
 {
     /// <summary>A statement whose rows are JSON objects, one column each.</summary>
     /// <exception cref="QueryRefusedException">It cannot be answered.</exception>
     public SqlStatement Rows(ResourceQuery query)
     {
-        var compilation = new Compilation(model, dialect, scope, now);
+        var compilation = new Compilation(model, dialect, scope, now, origin);
         var root = compilation.NewSource(compilation.Resource(query.Resource));
         var where = compilation.Where(root, query);
         var arranged = compilation.Arrange(root, query.Options, single: query.Key is not null);
@@ -29,7 +30,7 @@ public sealed class QueryCompiler(ResourceModel model, SqlDialect dialect, ReadS
     /// <exception cref="QueryRefusedException">It cannot be answered.</exception>
     public SqlStatement Count(ResourceQuery query)
     {
-        var compilation = new Compilation(model, dialect, scope, now);
+        var compilation = new Compilation(model, dialect, scope, now, origin);
         var resource = compilation.Resource(query.Resource);
         if (resource.Name == "device" && query.Key is null && compilation.DeviceCount(query.Options.Filter) is { } kept)
             return compilation.Parts.Statement(kept);
@@ -41,7 +42,7 @@ public sealed class QueryCompiler(ResourceModel model, SqlDialect dialect, ReadS
     /// <exception cref="QueryRefusedException">It cannot be answered.</exception>
     public SqlStatement Ids(ResourceQuery query)
     {
-        var compilation = new Compilation(model, dialect, scope, now);
+        var compilation = new Compilation(model, dialect, scope, now, origin);
         var root = compilation.NewSource(compilation.Resource(query.Resource));
         return compilation.Parts.Statement($"SELECT {root.Alias}.id FROM {root.Resource.Table} {root.Alias}{compilation.Where(root, query)} ORDER BY {root.Alias}.id");
     }

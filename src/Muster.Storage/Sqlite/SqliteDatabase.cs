@@ -56,6 +56,10 @@ public sealed class SqliteDatabase : Database
         }
     }
 
+    // SQLite runs inside the call, and looks at no token.
+    public override IDisposable? BreakOffWhen(DbConnection connection, CancellationToken cancelled) =>
+        cancelled.Register(() => SQLitePCL.raw.sqlite3_interrupt(((SqliteConnection)connection).Handle));
+
     public override async Task<T> WriteAsync<T>(Func<WriteScope, Task<T>> work, CancellationToken cancellation = default)
     {
         await writer.WaitAsync(cancellation);

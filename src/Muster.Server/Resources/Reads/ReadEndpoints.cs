@@ -15,6 +15,9 @@ internal static class ReadEndpoints
 {
     private const string JsonType = "application/json; charset=utf-8";
 
+    /// <summary>How long one question may keep the database busy.</summary>
+    private static readonly TimeSpan Longest = TimeSpan.FromSeconds(30);
+
     /// <summary>Bytes after which what was written is handed on to the connection.</summary>
     private const int Flush = 64 * 1024;
 
@@ -30,22 +33,34 @@ internal static class ReadEndpoints
         var request = ResourceRequest.Of(context, model);
         if (request.Query.Action is not null)
             throw RefusedException.Invalid($"Malformed url: '{request.Target}'");
-        var compiler = Compiler(model, database, await callers.OfAsync(context), time);
+        var compiler = Compiler(model, database, await callers.OfAsync(context), time, $"{context.Request.Scheme}://{context.Request.Host}");
         var statement = request.Query.IsCount ? compiler.Count(request.Query) : compiler.Rows(request.Query);
+        using var timeout = new CancellationTokenSource(Longest, time);
+        using var ends = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted, timeout.Token);
         await using var connection = await database.OpenReadAsync(context.RequestAborted);
+        using var breakOff = database.BreakOffWhen(connection, ends.Token);
         await using var command = statement.On(connection);
-        if (request.Query.IsCount)
+        try
         {
-            var count = Convert.ToInt64(await command.ExecuteScalarAsync(context.RequestAborted), CultureInfo.InvariantCulture);
-            return Answers.Json(string.Create(CultureInfo.InvariantCulture, $$"""{"d":{{count}}}"""));
-        }
+            if (request.Query.IsCount)
+            {
+                var count = Convert.ToInt64(await command.ExecuteScalarAsync(ends.Token), CultureInfo.InvariantCulture);
+                return Answers.Json(string.Create(CultureInfo.InvariantCulture, $$"""{"d":{{count}}}"""));
+            }
 
-        await using var rows = await command.ExecuteReaderAsync(context.RequestAborted);
-        // Until here an error is still an answer; from here on rows go out as they come, whatever their number.
-        var more = await rows.ReadAsync(context.RequestAborted);
-        context.Response.ContentType = JsonType;
-        await WriteRowsAsync(context.Response.BodyWriter, rows, more, context.RequestAborted);
-        return Results.Empty;
+            await using var rows = await command.ExecuteReaderAsync(ends.Token);
+            // Until here an error is still an answer; from here on rows go out as they come, whatever their number.
+            var more = await rows.ReadAsync(ends.Token);
+            context.Response.ContentType = JsonType;
+            // Looking is bounded; how long a slow reader takes to fetch the rows is not.
+            timeout.CancelAfter(Timeout.InfiniteTimeSpan);
+            await WriteRowsAsync(context.Response.BodyWriter, rows, more, ends.Token);
+            return Results.Empty;
+        }
+        catch (Exception e) when (e is DbException or OperationCanceledException && timeout.IsCancellationRequested && !context.Response.HasStarted)
+        {
+            throw RefusedException.Invalid("The query takes too long. Narrow it down.");
+        }
     }
 
     private static async Task WriteRowsAsync(PipeWriter body, DbDataReader rows, bool more, CancellationToken cancellation)
@@ -82,6 +97,6 @@ internal static class ReadEndpoints
         return Results.File(row.GetFieldValue<byte[]>(0), "application/octet-stream", await row.IsDBNullAsync(1) ? null : row.GetString(1));
     }
 
-    private static QueryCompiler Compiler(ResourceModel model, Database database, Caller caller, TimeProvider time) =>
-        new(model, database.Dialect, ReadScope.Of(caller), time.GetUtcNow().ToUnixTimeMilliseconds());
+    private static QueryCompiler Compiler(ResourceModel model, Database database, Caller caller, TimeProvider time, string origin = "") =>
+        new(model, database.Dialect, ReadScope.Of(caller), time.GetUtcNow().ToUnixTimeMilliseconds(), origin);
 }
