@@ -27,7 +27,7 @@ internal sealed class ReportResolver(Database database, FleetPresence presence, 
         var fleetId = presence.FleetId(slot);
         if (parsed.Apps is { } apps)
         {
-            var installs = new Dictionary<long, ServiceInstall>();
+            var installs = ImmutableArray.CreateBuilder<ServiceInstall>();
             foreach (var app in apps)
             {
                 if (await OfAppAsync(app, fleetId, presence.DeviceId(slot), report, installs, cancellation) is not { } with)
@@ -35,7 +35,7 @@ internal sealed class ReportResolver(Database database, FleetPresence presence, 
                 report = with;
             }
 
-            report = report with { Installs = installs.Values.ToImmutableArray() };
+            report = report with { Installs = installs.DrainToImmutable() };
         }
 
         if (parsed.Images is { } ids)
@@ -50,7 +50,7 @@ internal sealed class ReportResolver(Database database, FleetPresence presence, 
         return report;
     }
 
-    private async ValueTask<StateReport?> OfAppAsync(ReportedApp app, long fleetId, long deviceId, StateReport report, Dictionary<long, ServiceInstall> installs, CancellationToken cancellation)
+    private async ValueTask<StateReport?> OfAppAsync(ReportedApp app, long fleetId, long deviceId, StateReport report, ImmutableArray<ServiceInstall>.Builder installs, CancellationToken cancellation)
     {
         if (app.RunningCommit is { } running)
         {
@@ -75,7 +75,7 @@ internal sealed class ReportResolver(Database database, FleetPresence presence, 
             {
                 if (await ImageAsync(service.Image, release.FleetId, cancellation) is not { } image)
                     return null;
-                installs[image.Id] = new(image.Id, release.Id, service.Status, service.Progress);
+                installs.Add(new(image.Id, release.Id, service.Status, service.Progress));
             }
         }
 
@@ -135,7 +135,7 @@ internal sealed class ReportResolver(Database database, FleetPresence presence, 
 
     private async Task<ImmutableArray<ServiceInstall>?> OfIdsAsync(List<ReportedImage> reported, long fleetId, CancellationToken cancellation)
     {
-        var installs = new Dictionary<long, ServiceInstall>();
+        var installs = ImmutableArray.CreateBuilder<ServiceInstall>(reported.Count);
         await using var connection = await database.OpenReadAsync(cancellation);
         foreach (var image in reported)
         {
@@ -144,10 +144,10 @@ internal sealed class ReportResolver(Database database, FleetPresence presence, 
                 image.ImageId, image.ReleaseId, fleetId);
             if (await command.ExecuteScalarAsync(cancellation) is null)
                 return null;
-            installs[image.ImageId] = new(image.ImageId, image.ReleaseId, image.Status, image.Progress);
+            installs.Add(new(image.ImageId, image.ReleaseId, image.Status, image.Progress));
         }
 
-        return installs.Values.ToImmutableArray();
+        return installs.DrainToImmutable();
     }
 
     // An unknown commit is passed over (recordings, state-patch-v2, "unknown commit is ignored").
