@@ -15,8 +15,6 @@ internal sealed class Replay(RecordedWorld world, string topic)
         [("deleted-device", "re-register same uuid, new key")] = (409, "follows from the line above: the uuid is taken again"),
         [("deleted-device", "state with the new key")] = (401, "follows from the line above: that key was never given"),
         [("deleted-device", "state with the old key")] = (200, "follows from the line above: the old key was given again"),
-        [("deleted-device", "actor whoami with its key")] = (401, "the key is gone; the sentence about its actor goes with it"),
-        [("frozen-inactive", "frozen: vpn client-connect")] = (200, "the service instance of the recording is not there"),
     };
 
     private readonly Dictionary<string, string> versions = [];

@@ -33,12 +33,12 @@ internal sealed partial class LogStore(Database database, LogFeed feed, TimeProv
     }
 
     /// <summary>The newest lines, oldest of them first.</summary>
-    /// <param name="since">Only lines received at this instant or later (Unix ms).</param>
+    /// <param name="since">Only lines of this instant or later, by the device's clock (Unix ms).</param>
     public async Task<List<LogLine>> ReadAsync(long deviceId, int count, long? since, CancellationToken cancellation)
     {
         await using var connection = await database.OpenReadAsync(cancellation);
         await using var command = connection.Statement(
-            "SELECT at, received_at, service_id, is_system, is_stderr, message FROM device_log WHERE device_id = @p0 AND received_at >= @p1 ORDER BY id DESC LIMIT @p2",
+            "SELECT at, received_at, service_id, is_system, is_stderr, message FROM device_log WHERE device_id = @p0 AND at >= @p1 ORDER BY id DESC LIMIT @p2",
             deviceId, since ?? 0L, (long)count);
         await using var reader = await command.ExecuteReaderAsync(cancellation);
         List<LogLine> lines = [];
@@ -112,17 +112,17 @@ internal sealed partial class LogStore(Database database, LogFeed feed, TimeProv
     private static async Task InsertAsync(WriteScope write, (long DeviceId, LogLine Line)[] lines)
     {
         // A device that was deleted meanwhile takes its lines with it.
-        var sql = new StringBuilder("INSERT INTO device_log (device_id, at, received_at, service_id, is_system, is_stderr, message) SELECT l.* FROM (");
+        var sql = new StringBuilder("INSERT INTO device_log (device_id, at, received_at, service_id, is_system, is_stderr, message) SELECT device_id, at, received_at, service_id, is_system, is_stderr, message FROM (");
         var parameters = new List<object?>(lines.Length * 7);
         foreach (var (deviceId, line) in lines)
         {
             var p = parameters.Count;
-            sql.Append(p == 0 ? "SELECT " : " UNION ALL SELECT ")
+            sql.Append(System.Globalization.CultureInfo.InvariantCulture, $"{(p == 0 ? "SELECT" : " UNION ALL SELECT")} {p} AS position, ")
                 .Append(System.Globalization.CultureInfo.InvariantCulture, $"CAST(@p{p} AS BIGINT) AS device_id, CAST(@p{p + 1} AS BIGINT) AS at, CAST(@p{p + 2} AS BIGINT) AS received_at, CAST(@p{p + 3} AS BIGINT) AS service_id, CAST(@p{p + 4} AS INTEGER) AS is_system, CAST(@p{p + 5} AS INTEGER) AS is_stderr, CAST(@p{p + 6} AS TEXT) AS message");
             parameters.AddRange([deviceId, line.At, line.ReceivedAt, line.ServiceId, line.IsSystem, line.IsStdErr, line.Message]);
         }
 
-        sql.Append(") l WHERE EXISTS (SELECT 1 FROM device d WHERE d.id = l.device_id)");
+        sql.Append(") l WHERE EXISTS (SELECT 1 FROM device d WHERE d.id = l.device_id) ORDER BY position");
         await using var command = write.Command(sql.ToString(), parameters.ToArray());
         await command.ExecuteNonQueryAsync();
     }
