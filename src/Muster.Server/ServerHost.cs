@@ -37,8 +37,8 @@ internal static class ServerHost
         database.ProbeAsync().GetAwaiter().GetResult();
         Migrator.Migrate(database);
 
-        app.UseUnchangedPolls();
         app.MapHosting();
+        app.UseUnchangedPolls();
         app.MapDevices();
         app.MapResources();
         app.MapCloudlink();

@@ -24,7 +24,7 @@ internal static class DevicesModule
         return builder;
     }
 
-    /// <summary>Before anything else in the pipeline, routing included: most requests end here.</summary>
+    /// <summary>Before all of the pipeline but the handling of faults, routing included: most requests end here.</summary>
     public static WebApplication UseUnchangedPolls(this WebApplication app)
     {
         app.UseMiddleware<UnchangedPolls>();
