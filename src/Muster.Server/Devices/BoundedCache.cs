@@ -10,6 +10,7 @@ namespace Muster.Server.Devices;
 internal sealed class BoundedCache<TKey, TValue>(int capacity)
     where TKey : notnull
 {
+    private readonly Lock turn = new();
     private ConcurrentDictionary<TKey, TValue> young = new();
     private ConcurrentDictionary<TKey, TValue> old = new();
     private int count;
@@ -34,7 +35,7 @@ internal sealed class BoundedCache<TKey, TValue>(int capacity)
 
         if (Interlocked.Increment(ref count) < capacity)
             return;
-        lock (this)
+        lock (turn)
         {
             if (Volatile.Read(ref count) < capacity)
                 return;

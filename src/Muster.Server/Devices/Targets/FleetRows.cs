@@ -34,17 +34,15 @@ internal sealed class FleetRows(Database database, FleetPresence presence)
 
     public async ValueTask<FleetRow?> FleetAsync(string uuid, CancellationToken cancellation)
     {
-        // An id is found once; whether the fleet is still there is asked every time.
-        if (!idsByUuid.TryGet(uuid, out var id))
-        {
-            await using var connection = await database.OpenReadAsync(cancellation);
-            await using var command = connection.Statement("SELECT id FROM fleet WHERE uuid = @p0", uuid);
-            if (await command.ExecuteScalarAsync(cancellation) is not long found)
-                return null;
-            idsByUuid.Set(uuid, id = found);
-        }
-
-        return await FleetAsync(id, cancellation);
+        // A fleet may be gone, and another have its uuid.
+        if (idsByUuid.TryGet(uuid, out var id) && await FleetAsync(id, cancellation) is { } known)
+            return known;
+        await using var connection = await database.OpenReadAsync(cancellation);
+        await using var command = connection.Statement("SELECT id FROM fleet WHERE uuid = @p0", uuid);
+        if (await command.ExecuteScalarAsync(cancellation) is not long found)
+            return null;
+        idsByUuid.Set(uuid, found);
+        return await FleetAsync(found, cancellation);
     }
 
     /// <summary>A release with the app that owns it; null when there is no such release.</summary>
