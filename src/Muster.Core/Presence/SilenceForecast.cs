@@ -26,4 +26,16 @@ public static class SilenceForecast
 
         return null;
     }
+
+    /// <summary>
+    /// The same from the answer alone, for who reads answers and no facts: the heartbeat with whose coming the status
+    /// changes, or null when silence changes nothing. Holds while the heartbeat is online or timeout.
+    /// </summary>
+    public static HeartbeatState? ChangesWith(StatusReason reason, bool cloudlinkConnected) => reason switch
+    {
+        StatusReason.AllLinksWork or StatusReason.CloudlinkNotExpected => HeartbeatState.Timeout,
+        StatusReason.CloudlinkMissing or StatusReason.DownloadingImages => HeartbeatState.Offline,
+        StatusReason.OsConfiguration or StatusReason.HeartbeatMissing when !cloudlinkConnected => HeartbeatState.Offline,
+        _ => null,
+    };
 }

@@ -56,7 +56,7 @@ internal static class DeviceRules
             TargetReleaseId = read.State.PinnedReleaseId ?? fleet?.TargetReleaseId,
             CloudlinkExpected = ConfigValues.CloudlinkExpected(fleetConfig, read.Config),
             PollInterval = interval,
-            SilenceWindow = options.Limits(interval).Window,
+            Silence = options.Limits(interval),
         };
     }
 

@@ -36,9 +36,9 @@ internal sealed partial class FleetLoader(FleetMemory memory, PresenceReader rea
         var partition = memory.Partitions[Partition.Of(row.State.Id)];
         // Inputs that no column holds are put into the loaded state at once; answers wait for the rule's turn.
         var state = DeviceRules.WithInputs(row.State, row, memory.Fleets.GetValueOrDefault(row.State.FleetId), options);
-        var slot = partition.Add(row with { State = state with { SilenceWindow = row.State.SilenceWindow } }, now.Now);
+        var slot = partition.Add(row with { State = state with { Silence = row.State.Silence } }, now.Now);
         memory.Enter(state.Uuid, slot);
-        if (state.SilenceWindow != row.State.SilenceWindow || DeviceRules.Judge(state, 0) != state)
+        if (state.Silence != row.State.Silence || DeviceRules.Judge(state, 0) != state)
             changed.Add((slot, state));
         if (state is { CloudlinkConnected: true, ServiceInstanceId: { } instance })
             instances.Alive(instance);

@@ -92,7 +92,7 @@ public sealed class M0001Fleet(SqlDialect dialect) : ForwardOnlyMigration
                 service_instance_id BIGINT REFERENCES service_instance(id) ON DELETE SET NULL, cloudlink_epoch BIGINT NOT NULL DEFAULT 0,
                 -- partition: answers of the rule
                 overall_status TEXT NOT NULL DEFAULT 'inactive', overall_progress INTEGER, status_reason TEXT NOT NULL DEFAULT 'never-seen', status_since BIGINT,
-                update_status TEXT, update_status_changed_at BIGINT, update_detail TEXT, silence_window_ms BIGINT NOT NULL DEFAULT 990000)
+                update_status TEXT, update_status_changed_at BIGINT, update_detail TEXT, silence_window_ms BIGINT NOT NULL DEFAULT 990000, silence_offline_ms BIGINT NOT NULL DEFAULT 15000)
             """;
         yield return "CREATE INDEX ix_device_fleet_status ON device(fleet_id, overall_status, name)";
         yield return "CREATE INDEX ix_device_status ON device(overall_status)";

@@ -44,7 +44,8 @@ internal sealed record DeviceColumn(string Name, DeviceColumns Group, Func<Devic
         AnswerText("status_reason", s => s.Reason.Word()),
         AnswerNumber("status_since", s => s.StatusSince),
         AnswerText("update_detail", s => s.UpdateDetail),
-        AnswerNumber("silence_window_ms", s => s.SilenceWindow),
+        AnswerNumber("silence_window_ms", s => s.Silence.Window),
+        AnswerNumber("silence_offline_ms", s => s.Silence.OfflineAfter),
     ];
 
     /// <summary>The groups of columns in which two states of one device differ.</summary>

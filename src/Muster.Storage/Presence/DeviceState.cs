@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Collections.ObjectModel;
+using Muster.Core.Presence;
 using Muster.Core.Status;
 
 namespace Muster.Storage.Presence;
@@ -47,8 +48,8 @@ public sealed record DeviceState
     public long? StatusSince { get; init; }
     public string? UpdateDetail { get; init; }
 
-    /// <summary>Silence that ends <see cref="HeartbeatState.Online"/>, ms.</summary>
-    public long SilenceWindow { get; init; }
+    /// <summary>How long the device may be silent.</summary>
+    public SilenceLimits Silence { get; init; }
 }
 
 /// <summary>When a device was last heard. "Observed" instants are ms on the observer clock, the others Unix ms.</summary>

@@ -218,7 +218,7 @@ public sealed class PresenceReader(Database database)
             Reason = StatusWords.Reason(Word(33) ?? "never-seen"),
             StatusSince = Long(34),
             UpdateDetail = Text(35),
-            SilenceWindow = Long(36) ?? 0,
+            Silence = new(Long(36) ?? 0, Long(37) ?? 0),
         };
         return new(state, new(Number(r, 7), Number(r, 8), Number(r, 9), Number(r, 10)));
     }

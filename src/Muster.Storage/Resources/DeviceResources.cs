@@ -1,3 +1,5 @@
+using Muster.Core.Presence;
+using Muster.Core.Status;
 using static Muster.Storage.Resources.Describe;
 
 namespace Muster.Storage.Resources;
@@ -9,17 +11,19 @@ internal static class DeviceResources
     private const string TargetRelease = "coalesce({t}.pinned_release_id, (SELECT tf.target_release_id FROM fleet tf WHERE tf.id = {t}.fleet_id))";
 
     /// <summary>
-    /// Continued silence moves a heartbeat on when its window has passed, and a silent device's status with it; where
-    /// silence changes nothing there is no instant. Read from the checkpointed contact; the exact instant, on the observer
-    /// clock, is the presence room's (<c>/muster/v1/devices/{uuid}/status</c>).
+    /// When continued silence changes the status, as the rule tells from its answer; read from the checkpointed contact.
+    /// The exact instant, on the observer clock, is the presence room's (<c>/muster/v1/devices/{uuid}/status</c>).
     /// </summary>
-    private const string StatusChangesAt =
-        "CASE WHEN {t}.overall_status IN ('inactive', 'frozen', 'post-provisioning') OR {t}.heartbeat NOT IN ('online', 'timeout') THEN NULL" +
-        " ELSE (SELECT {t}.silence_window_ms + CASE WHEN {t}.heartbeat = 'online' THEN dc.last_poll_at ELSE coalesce(dc.last_contact_at, dc.last_poll_at) END FROM device_contact dc WHERE dc.device_id = {t}.id) END";
+    private static readonly string StatusChangesAt =
+        "(SELECT CASE WHEN {t}.heartbeat NOT IN ('online', 'timeout') THEN NULL" +
+        $" WHEN {ChangesWith(HeartbeatState.Timeout)} THEN dc.last_poll_at + {{t}}.silence_window_ms" +
+        $" WHEN NOT ({ChangesWith(HeartbeatState.Offline)}) THEN NULL" +
+        " WHEN dc.last_contact_at > dc.last_poll_at + {t}.silence_offline_ms THEN dc.last_contact_at + {t}.silence_window_ms" +
+        " ELSE dc.last_poll_at + {t}.silence_window_ms + {t}.silence_offline_ms END FROM device_contact dc WHERE dc.device_id = {t}.id)";
 
-    /// <summary>Words of /v6 for an overall status.</summary>
-    private const string OldStatus =
-        "CASE {t}.overall_status WHEN 'operational' THEN 'idle' WHEN 'reduced-functionality' THEN 'idle' WHEN 'disconnected' THEN 'offline' WHEN 'frozen' THEN 'inactive' ELSE {t}.overall_status END";
+    /// <summary>Words of /v6 for an overall status, as <see cref="LegacyStatus"/> has them.</summary>
+    private static readonly string OldStatus =
+        $"CASE {string.Concat(Enum.GetValues<OverallStatus>().Select(OldWord))} ELSE {{t}}.overall_status END";
 
     public static IEnumerable<Resource> All()
     {
@@ -174,4 +178,14 @@ internal static class DeviceResources
         Keys = [Key("uuid")],
         Order = "device_name",
     };
+
+    private static string OldWord(OverallStatus status) =>
+        $" WHEN {{t}}.overall_status = '{status.Word()}' THEN CASE WHEN {{t}}.overall_progress IS NULL THEN '{LegacyStatus.Word(status, null)}' ELSE '{LegacyStatus.Word(status, 0)}' END";
+
+    private static string ChangesWith(HeartbeatState heartbeat)
+    {
+        string Reasons(bool cloudlinkConnected) => string.Join(", ", Enum.GetValues<StatusReason>()
+            .Where(reason => SilenceForecast.ChangesWith(reason, cloudlinkConnected) == heartbeat).Select(reason => $"'{reason.Word()}'"));
+        return $"CASE WHEN {{t}}.cloudlink_connected <> 0 THEN {{t}}.status_reason IN ({Reasons(true)}) ELSE {{t}}.status_reason IN ({Reasons(false)}) END";
+    }
 }

@@ -1,6 +1,7 @@
 using CsCheck;
 using Muster.Core.Presence;
 using Muster.Core.Status;
+using Muster.Tests.Status;
 
 namespace Muster.Tests.Presence;
 
@@ -69,4 +70,20 @@ public sealed class HeartbeatMachineTests
         var overCloudlinkOnly = working with { Heartbeat = HeartbeatState.Offline };
         Assert.Null(SilenceForecast.Of(overCloudlinkOnly, 0, 0, Limits, At(5_000)));
     }
+
+    [Fact]
+    public void The_answer_alone_tells_with_which_heartbeat_the_status_changes() => AnyFacts.All
+        .Where(facts => facts.Heartbeat is HeartbeatState.Online or HeartbeatState.Timeout)
+        .Sample(facts =>
+        {
+            var answer = OverallStatusRule.Evaluate(facts);
+            var next = SilenceForecast.Of(facts, 0, 0, Limits, At(facts.Heartbeat is HeartbeatState.Online ? 10 : 1_001));
+            long? expected = SilenceForecast.ChangesWith(answer.Reason, facts.CloudlinkConnected) switch
+            {
+                HeartbeatState.Timeout => 1_000,
+                HeartbeatState.Offline => 1_015,
+                _ => null,
+            };
+            return next?.At == expected;
+        });
 }
