@@ -20,7 +20,7 @@ internal static class Owners
     {
         var joins = "";
         var (at, alias, depth) = (resource, "t0", 0);
-        while (at.Visibility.Parent is { } parent)
+        while (at.Visibility is { Anchor: Anchor.Parent, Parent: { } parent })
         {
             var reference = at.Field(parent)!;
             var next = model.Resource(reference.Target!)!;
