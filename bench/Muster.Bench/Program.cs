@@ -1,11 +1,15 @@
 using Muster.Bench;
+using Muster.Bench.Presence;
 
 switch (args)
 {
     case ["queries", ..]:
         await QueryPages.RunAsync(args);
         return 0;
+    case ["presence", ..]:
+        await PresenceLoad.RunAsync(args);
+        return 0;
     default:
-        Console.Error.WriteLine("scenarios: queries --devices N [--database \"Host=…\"] [--explain]");
+        Console.Error.WriteLine("scenarios: queries --devices N [--database \"Host=…\"] [--explain]\n  presence --devices N [--seconds S] [--clients C] [--database \"Host=…\"] [--directory DIR]");
         return 1;
 }

@@ -38,6 +38,9 @@ public abstract class Database : IAsyncDisposable
     /// <exception cref="DatabaseAwayException">It did not answer.</exception>
     public abstract Task ProbeAsync(CancellationToken cancellation = default);
 
+    /// <summary>Whether an exception of a statement says that the database is away, and not that it refused the statement.</summary>
+    public abstract bool IsAway(Exception e);
+
     public abstract ValueTask DisposeAsync();
 }
 

@@ -33,6 +33,7 @@ internal sealed partial class FaultAnswers(RequestDelegate next, ILogger<FaultAn
         {
             DatabaseAwayException or TimeoutException or DbException { IsTransient: true } => (StatusCodes.Status503ServiceUnavailable, "The database is away; nothing was changed. Try again later."),
             PresenceBusyException => (StatusCodes.Status503ServiceUnavailable, "Too much is waiting; nothing was changed. Try again later."),
+            DeviceGoneException => (StatusCodes.Status401Unauthorized, "The device was deleted."),
             BadHttpRequestException { StatusCode: StatusCodes.Status413PayloadTooLarge } => (StatusCodes.Status413PayloadTooLarge, "The request is too large."),
             BadHttpRequestException bad => (bad.StatusCode, "The request is malformed."),
             _ => (StatusCodes.Status500InternalServerError, "Something went wrong in the server."),

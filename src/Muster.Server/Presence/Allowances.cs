@@ -9,11 +9,12 @@ namespace Muster.Server.Presence;
 internal sealed class Allowances(FleetMemory memory, PresenceReader reader, PartitionMail mail)
 {
     private readonly Dictionary<long, Run> runs = [];
+    private readonly HashSet<long> owed = [];
     private readonly Lock gate = new();
 
     /// <summary>Looks at the fleet's organization again, if it has a limit.</summary>
     public Task LookAtFleetAsync(long fleet) =>
-        memory.Fleets.TryGetValue(fleet, out var row) && (row.DeviceAllowance is not null || row.IsUnpaid) ? LookAtAsync(row.OrganizationId) : Task.CompletedTask;
+        memory.Fleets.TryGetValue(fleet, out var row) && row.IsLimited ? LookAtAsync(row.OrganizationId) : Task.CompletedTask;
 
     /// <summary>Freezes and thaws the organization's devices. Calls that come while one is under way share the next.</summary>
     public Task LookAtAsync(long organization)
@@ -26,6 +27,31 @@ internal sealed class Allowances(FleetMemory memory, PresenceReader reader, Part
         }
     }
 
+    /// <summary>Looks at all organizations with a limit: something may have changed, or been left half done, before we started.</summary>
+    public Task LookAtAllAsync() => Task.WhenAll(memory.Fleets.Values.Where(f => f.IsLimited).Select(f => f.OrganizationId).Distinct().Select(LookAtAsync));
+
+    public bool Owes
+    {
+        get
+        {
+            lock (gate)
+                return owed.Count > 0;
+        }
+    }
+
+    /// <summary>Looks at the organizations for which it failed.</summary>
+    public Task CatchUpAsync()
+    {
+        long[] again;
+        lock (gate)
+        {
+            again = [.. owed];
+            owed.Clear();
+        }
+
+        return Task.WhenAll(again.Select(LookAtAsync));
+    }
+
     private async Task RunAsync(Run run, Task before, long organization)
     {
         await Task.Yield();
@@ -36,8 +62,17 @@ internal sealed class Allowances(FleetMemory memory, PresenceReader reader, Part
             run.Queued = null;
         }
 
-        var wrong = await reader.WronglyFrozenAsync(organization);
-        await Task.WhenAll(wrong.Select(w => mail.PostAsync(Partition.Of(w.DeviceId), new FrozenFact(w.DeviceId, w.Frozen))));
+        try
+        {
+            var wrong = await reader.WronglyFrozenAsync(organization);
+            await Task.WhenAll(wrong.Select(w => mail.PostAsync(Partition.Of(w.DeviceId), new FrozenFact(w.DeviceId, w.Frozen))));
+        }
+        catch
+        {
+            lock (gate)
+                owed.Add(organization);
+            throw;
+        }
     }
 
     private sealed class Run

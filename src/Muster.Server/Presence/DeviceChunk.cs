@@ -11,6 +11,10 @@ internal sealed class DeviceChunk
 {
     public const int Rows = 64;
 
+    public const byte Settled = 0;
+    public const byte UnsettledContact = 1;
+    public const byte UnsettledPoll = 2;
+
     /// <summary>Null where no device is.</summary>
     public readonly DeviceState?[] State = new DeviceState?[Rows];
 
@@ -41,7 +45,7 @@ internal sealed class DeviceChunk
     /// <summary>1: contact times differ from what is on record.</summary>
     public readonly byte[] Dirty = new byte[Rows];
 
-    /// <summary>1: a contact whose consequence could not be committed when it came.</summary>
+    /// <summary>A contact whose consequence could not be committed when it came: one of the three constants.</summary>
     public readonly byte[] Unsettled = new byte[Rows];
 
     /// <summary>SHA-256 of each device's first key, 32 bytes a row; zeros when it has none.</summary>

@@ -42,23 +42,21 @@ internal static class DeviceRules
         };
     }
 
-    /// <summary>The state with what people set, as just read from the database.</summary>
-    public static DeviceState WithInputs(DeviceState state, DeviceRow read, FleetRow? fleet, PresenceOptions options)
+    /// <summary>What stands on record, with what no column of the device holds.</summary>
+    public static DeviceState Recorded(DeviceRow read, FleetRow? fleet, PresenceOptions options)
     {
         var fleetConfig = fleet?.Config ?? DeviceRow.NoConfig;
-        var interval = ConfigValues.EffectivePollInterval(fleetConfig, read.Config, options.Intervals);
-        return state with
+        return read.State with
         {
-            FleetId = read.State.FleetId,
-            IsActive = read.State.IsActive,
-            ActivatedAt = read.State.ActivatedAt,
-            PinnedReleaseId = read.State.PinnedReleaseId,
             TargetReleaseId = read.State.PinnedReleaseId ?? fleet?.TargetReleaseId,
             CloudlinkExpected = ConfigValues.CloudlinkExpected(fleetConfig, read.Config),
-            PollInterval = interval,
-            Silence = options.Limits(interval),
+            PollInterval = ConfigValues.EffectivePollInterval(fleetConfig, read.Config, options.Intervals),
         };
     }
+
+    /// <summary>The recorded state as its inputs would have it today.</summary>
+    public static DeviceState Today(DeviceState recorded, PresenceOptions options, long at) =>
+        Judge(recorded with { Silence = options.Limits(recorded.PollInterval) }, at);
 
     /// <summary>What changed between two states of a device, for the history and the live feed.</summary>
     public static IEnumerable<TransitionRow> Transitions(DeviceState before, DeviceState after, long at, string cause)

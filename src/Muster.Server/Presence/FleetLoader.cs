@@ -7,8 +7,9 @@ namespace Muster.Server.Presence;
 internal sealed partial class FleetLoader(FleetMemory memory, PresenceReader reader, ListeningClock clock, ServiceInstances instances, PresenceOptions options, TimeProvider time, ILogger<FleetLoader> log)
 {
     /// <returns>Devices for which the rule, with the inputs of today, says something else than what stands on record.</returns>
-    public async Task<IReadOnlyList<(DeviceSlot Slot, DeviceState Now)>> LoadAsync(CancellationToken cancellation)
+    public async Task<IReadOnlyList<long>> LoadAsync(CancellationToken cancellation)
     {
+        memory.Clear();
         var began = time.GetTimestamp();
         clock.Start(ObserverClock.Restore(await reader.ClockAsync(options.Node, cancellation), await reader.LastObservedAsync(cancellation), clock.WallNow));
         var now = clock.Current;
@@ -19,7 +20,7 @@ internal sealed partial class FleetLoader(FleetMemory memory, PresenceReader rea
         foreach (var uuid in await reader.DeletedUuidsAsync(FleetMemory.MaxDeleted, cancellation))
             memory.RememberDeleted(uuid);
 
-        var changed = new List<(DeviceSlot, DeviceState)>();
+        var changed = new List<long>();
         await foreach (var rows in reader.AllDevicesAsync(cancellation: cancellation))
         {
             foreach (var row in rows)
@@ -31,18 +32,17 @@ internal sealed partial class FleetLoader(FleetMemory memory, PresenceReader rea
         return changed;
     }
 
-    private void Take(DeviceRow row, in ObserverClock now, List<(DeviceSlot, DeviceState)> changed)
+    private void Take(DeviceRow row, in ObserverClock now, List<long> changed)
     {
         var partition = memory.Partitions[Partition.Of(row.State.Id)];
-        // Inputs that no column holds are put into the loaded state at once; answers wait for the rule's turn.
-        var state = DeviceRules.WithInputs(row.State, row, memory.Fleets.GetValueOrDefault(row.State.FleetId), options);
-        var slot = partition.Add(row with { State = state with { Silence = row.State.Silence } }, now.Now);
-        memory.Enter(state.Uuid, slot);
-        if (state.Silence != row.State.Silence || DeviceRules.Judge(state, 0) != state)
-            changed.Add((slot, state));
-        if (state is { CloudlinkConnected: true, ServiceInstanceId: { } instance })
+        var recorded = DeviceRules.Recorded(row, memory.Fleets.GetValueOrDefault(row.State.FleetId), options);
+        var slot = partition.Add(row with { State = recorded }, now.Now);
+        memory.Enter(recorded.Uuid, slot);
+        if (DeviceRules.Today(recorded, options, 0) != recorded)
+            changed.Add(recorded.Id);
+        if (recorded is { CloudlinkConnected: true, ServiceInstanceId: { } instance })
             instances.Alive(instance);
-        var outlook = HeartbeatMachine.AfterSilence(state.Heartbeat, row.Contact.ObservedPoll ?? HeartbeatMachine.Never, row.Contact.ObservedContact ?? HeartbeatMachine.Never, options.Limits(state.PollInterval), now);
+        var outlook = HeartbeatMachine.AfterSilence(recorded.Heartbeat, row.Contact.ObservedPoll ?? HeartbeatMachine.Never, row.Contact.ObservedContact ?? HeartbeatMachine.Never, options.Limits(recorded.PollInterval), now);
         if (outlook.ChangesAt is { } changes)
             partition.Schedule(slot.Row, changes);
     }

@@ -27,6 +27,16 @@ internal sealed class FleetMemory
 
     public int Devices => slots.Count;
 
+    /// <summary>Empties the memory for a new load; nobody is answered meanwhile.</summary>
+    public void Clear()
+    {
+        for (var i = 0; i < Partition.Count; i++)
+            Partitions[i] = new Partition(i);
+        slots.Clear();
+        deleted.Clear();
+        Fleets.Clear();
+    }
+
     public bool TryFind(ReadOnlySpan<char> uuid, out DeviceSlot slot) => slotsBySpan.TryGetValue(uuid, out slot);
 
     public bool WasDeleted(ReadOnlySpan<char> uuid) => deletedBySpan.ContainsKey(uuid);

@@ -23,6 +23,8 @@ public sealed class FleetPresence
     private readonly PresenceMeter meter;
     private readonly PresenceOptions options;
     private readonly TimeProvider time;
+    private readonly TaskCompletionSource opened = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private volatile bool begun;
     private volatile bool ready;
     private int waiting;
 
@@ -166,9 +168,11 @@ public sealed class FleetPresence
     /// <exception cref="DatabaseAwayException">The consequences are caught up with when the database is back.</exception>
     public async Task ChangedAsync(InputChange change, CancellationToken cancellation = default)
     {
-        // Before the load there is nothing to bring up to date; during it, what was read may be older than the change.
-        if (await loading.Task.WaitAsync(cancellation))
-            await inputs.ApplyAsync(change, cancellation);
+        // A load that has not begun will read the change; one under way may have read what was before it.
+        if (!begun)
+            return;
+        await opened.Task.WaitAsync(cancellation);
+        await inputs.ApplyAsync(change, cancellation);
         InputsChanged?.Invoke(change);
     }
 
@@ -253,17 +257,17 @@ public sealed class FleetPresence
         };
     }
 
+    internal void BeginLoad() => begun = true;
+
     /// <summary>All devices are in memory: from now on everybody is answered.</summary>
     internal void Open()
     {
         ready = true;
-        loading.TrySetResult(true);
+        opened.TrySetResult();
     }
 
     /// <summary>Stopping: nobody is answered any more.</summary>
     internal void Close() => ready = false;
-
-    private readonly TaskCompletionSource<bool> loading = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     private (DeviceChunk Chunk, int Row) Row(DeviceSlot slot) => (memory.Partitions[slot.Partition].Chunk(slot.Row), slot.Row % DeviceChunk.Rows);
 
@@ -297,7 +301,7 @@ public sealed class FleetPresence
         var fact = new ContactFact(slot, isPoll, cause);
         if (!committer.IsAvailable)
         {
-            memory.Partitions[slot.Partition].LeaveUnsettled(slot);
+            memory.Partitions[slot.Partition].LeaveUnsettled(slot, isPoll);
             return;
         }
 

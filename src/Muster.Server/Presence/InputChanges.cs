@@ -4,35 +4,24 @@ using Muster.Storage.Presence;
 
 namespace Muster.Server.Presence;
 
-/// <summary>
-/// Brings memory up to date after people changed something that the rules read. Reads and tellings are in one order,
-/// so that an older reading never overrides a newer one.
-/// </summary>
+/// <summary>Brings memory up to date after people changed something that the rules or the target state read.</summary>
 internal sealed class InputChanges(FleetMemory memory, PresenceReader reader, PartitionMail mail, Allowances allowances) : IDisposable
 {
-    private const int DevicesPerRead = 2_000;
     private const int MaxMissed = 1_000;
 
     private readonly ConcurrentQueue<InputChange> missed = new();
-    private readonly SemaphoreSlim order = new(1, 1);
+    private readonly SemaphoreSlim fleetOrder = new(1, 1);
     private volatile bool missedTooMany;
 
     public async Task ApplyAsync(InputChange change, CancellationToken cancellation)
     {
         foreach (var fleet in change.Fleets)
             memory.MoveFleetTicket(fleet);
-        var organizations = new HashSet<long>(change.Organizations);
-        var devices = new HashSet<long>([.. change.Devices, .. change.Added, .. change.Removed.Select(r => r.Id)]);
         try
         {
-            await ReadFleetsAsync(change, organizations, cancellation);
-            if (change.Fleets.Count > 0)
-                devices.UnionWith(await reader.DeviceIdsAsync(change.Fleets, cancellation));
-            foreach (var chunk in devices.Chunk(DevicesPerRead))
-                await ReadDevicesAsync(chunk, change.Cause, organizations, cancellation);
-            await Task.WhenAll(organizations.Select(allowances.LookAtAsync));
+            await FollowAsync(change, cancellation);
         }
-        catch (DatabaseAwayException)
+        catch (Exception e) when (e is DatabaseAwayException or PresenceBusyException)
         {
             // The change stands on record; what follows from it is caught up with when the database is back.
             if (missed.Count < MaxMissed)
@@ -43,110 +32,70 @@ internal sealed class InputChanges(FleetMemory memory, PresenceReader reader, Pa
         }
     }
 
-    /// <summary>Applies what could not be read while the database was away.</summary>
+    /// <summary>Applies what could not be followed while the database was away.</summary>
     public async Task CatchUpAsync()
     {
+        await allowances.CatchUpAsync();
         if (missedTooMany)
         {
             missedTooMany = false;
             missed.Clear();
-            await ApplyAsync(new("recovery") { Fleets = [.. (await reader.FleetsAsync()).Select(f => f.Id)] }, CancellationToken.None);
+            var all = await reader.FleetsAsync();
+            await ApplyAsync(new("recovery") { Fleets = [.. all.Select(f => f.Id)], Organizations = [.. all.Select(f => f.OrganizationId).Distinct()] }, CancellationToken.None);
         }
 
-        while (missed.TryDequeue(out var change))
+        for (var left = missed.Count; left > 0 && missed.TryDequeue(out var change); left--)
             await ApplyAsync(change, CancellationToken.None);
     }
 
-    /// <summary>Reads devices again whose commits ended in the dark, and publishes what stands on record.</summary>
-    public async Task ReloadAsync(IReadOnlyCollection<long> devices)
-    {
-        foreach (var chunk in devices.Chunk(DevicesPerRead))
-        {
-            await order.WaitAsync();
-            List<Task> told = [];
-            try
-            {
-                foreach (var row in await reader.DevicesAsync(chunk))
-                    told.Add(mail.PostAsync(Partition.Of(row.State.Id), new ReloadFact(row, await FleetAsync(row.State.FleetId))));
-            }
-            finally
-            {
-                order.Release();
-            }
+    /// <summary>Whether something waits for <see cref="CatchUpAsync"/>.</summary>
+    public bool HasMissed => missedTooMany || !missed.IsEmpty || allowances.Owes;
 
-            await Task.WhenAll(told);
+    /// <summary>Publishes what stands on record of devices whose commits ended in the dark. The rule waits.</summary>
+    public Task ReloadAsync(IReadOnlyCollection<long> devices) => Task.WhenAll(devices.Select(id => mail.PostAsync(Partition.Of(id), new ReadFact(id, cause: null))));
+
+    public void Dispose() => fleetOrder.Dispose();
+
+    private async Task FollowAsync(InputChange change, CancellationToken cancellation)
+    {
+        var organizations = new HashSet<long>(change.Organizations);
+        await ReadFleetsAsync(change, organizations, cancellation);
+        var devices = new HashSet<long>([.. change.Devices, .. change.Added, .. change.Removed.Select(r => r.Id)]);
+        if (change.Fleets.Count > 0)
+            devices.UnionWith(await reader.DeviceIdsAsync(change.Fleets, cancellation));
+
+        var facts = devices.Select(id => new ReadFact(id, change.Cause)).ToList();
+        await Task.WhenAll(facts.Select(fact => mail.PostAsync(Partition.Of(fact.DeviceId), fact))).WaitAsync(cancellation);
+        foreach (var fleet in facts.SelectMany(f => f.Counted).Distinct())
+        {
+            if (memory.Fleets.TryGetValue(fleet, out var row) && row.IsLimited)
+                organizations.Add(row.OrganizationId);
         }
+
+        await Task.WhenAll(organizations.Select(allowances.LookAtAsync)).WaitAsync(cancellation);
     }
 
-    public void Dispose() => order.Dispose();
-
+    /// <summary>One at a time, so that an older reading never overrides a newer one.</summary>
     private async Task ReadFleetsAsync(InputChange change, HashSet<long> organizations, CancellationToken cancellation)
     {
         if (change.Fleets.Count == 0 && change.Organizations.Count == 0)
             return;
-        await order.WaitAsync(cancellation);
+        await fleetOrder.WaitAsync(cancellation);
         try
         {
-            foreach (var fleet in change.Fleets)
-                memory.Fleets.TryRemove(fleet, out _);
-            foreach (var row in await reader.FleetsAsync(fleets: change.Fleets, cancellation: cancellation))
+            var rows = (await reader.FleetsAsync(fleets: change.Fleets, cancellation: cancellation)).Concat(await reader.FleetsAsync(organizations: change.Organizations, cancellation: cancellation)).ToList();
+            foreach (var gone in change.Fleets.Except(rows.Select(r => r.Id)))
+                memory.Fleets.TryRemove(gone, out _);
+            foreach (var row in rows)
             {
                 memory.Fleets[row.Id] = row;
-                if (row.DeviceAllowance is not null || row.IsUnpaid)
+                if (row.IsLimited)
                     organizations.Add(row.OrganizationId);
             }
-
-            foreach (var row in await reader.FleetsAsync(organizations: change.Organizations, cancellation: cancellation))
-                memory.Fleets[row.Id] = row;
         }
         finally
         {
-            order.Release();
+            fleetOrder.Release();
         }
-    }
-
-    private async Task ReadDevicesAsync(long[] ids, string cause, HashSet<long> organizations, CancellationToken cancellation)
-    {
-        List<(InputsFact Fact, long[] Fleets)> told = [];
-        await order.WaitAsync(cancellation);
-        try
-        {
-            var read = (await reader.DevicesAsync(ids, cancellation)).ToDictionary(r => r.State.Id);
-            foreach (var id in ids)
-            {
-                var row = read.GetValueOrDefault(id);
-                var fleet = row is null ? null : await FleetAsync(row.State.FleetId);
-                var fact = new InputsFact(id, row, fleet, cause);
-                told.Add((fact, [.. FormerFleet(id), .. row is null ? [] : (long[])[row.State.FleetId]]));
-                _ = mail.PostAsync(Partition.Of(id), fact);
-            }
-        }
-        finally
-        {
-            order.Release();
-        }
-
-        await Task.WhenAll(told.Select(t => t.Fact.Done));
-        foreach (var fleet in told.Where(t => t.Fact.Counts).SelectMany(t => t.Fleets).Distinct())
-        {
-            if (memory.Fleets.TryGetValue(fleet, out var row) && (row.DeviceAllowance is not null || row.IsUnpaid))
-                organizations.Add(row.OrganizationId);
-        }
-    }
-
-    private IEnumerable<long> FormerFleet(long id)
-    {
-        var partition = memory.Partitions[Partition.Of(id)];
-        if (partition.Find(id) is var row and >= 0 && partition.Chunk(row).State[row % DeviceChunk.Rows] is { } device)
-            yield return device.FleetId;
-    }
-
-    private async ValueTask<FleetRow?> FleetAsync(long id)
-    {
-        if (memory.Fleets.TryGetValue(id, out var fleet))
-            return fleet;
-        foreach (var row in await reader.FleetsAsync(fleets: [id]))
-            memory.Fleets[row.Id] = row;
-        return memory.Fleets.GetValueOrDefault(id);
     }
 }

@@ -126,9 +126,13 @@ internal sealed class Partition(int index)
     public void Replace(int row, DeviceState state) => Volatile.Write(ref Chunk(row).State[row % DeviceChunk.Rows], state);
 
     /// <summary>A contact's consequence could not be committed; the next tick tries again.</summary>
-    public void LeaveUnsettled(DeviceSlot slot)
+    public void LeaveUnsettled(DeviceSlot slot, bool isPoll)
     {
-        Volatile.Write(ref Chunk(slot.Row).Unsettled[slot.Row % DeviceChunk.Rows], 1);
+        ref var mark = ref Chunk(slot.Row).Unsettled[slot.Row % DeviceChunk.Rows];
+        if (isPoll)
+            Volatile.Write(ref mark, DeviceChunk.UnsettledPoll);
+        else
+            Interlocked.CompareExchange(ref mark, DeviceChunk.UnsettledContact, DeviceChunk.Settled);
         HasUnsettled = true;
     }
 

@@ -11,12 +11,6 @@ internal abstract class PartitionFact
     /// <summary>Faults with DatabaseAwayException, PresenceBusyException or DeviceGoneException when nothing was taken.</summary>
     public Task Done => done.Task;
 
-    /// <summary>Facts read from the database are applied apart from those of devices: see <see cref="InputsFact.PrepareAsync"/>.</summary>
-    public virtual bool IsRead => false;
-
-    /// <summary>What must be asked of the database within the turn.</summary>
-    public virtual ValueTask PrepareAsync(Partition partition, PresenceReader reader) => ValueTask.CompletedTask;
-
     public abstract void Apply(PartitionTurn turn);
 
     public void Complete() => done.TrySetResult();
@@ -25,21 +19,21 @@ internal abstract class PartitionFact
 }
 
 /// <summary>A contact that changes something: it activates the device, or its heartbeat was not online.</summary>
-internal sealed class ContactFact(DeviceSlot slot, bool IsPoll, string cause) : PartitionFact
+internal sealed class ContactFact(DeviceSlot slot, bool isPoll, string cause) : PartitionFact
 {
     public bool Activated { get; private set; }
 
     public override void Apply(PartitionTurn turn)
     {
         _ = turn.Device(slot);
-        Activated = turn.Contact(slot.Row, IsPoll, cause);
+        Activated = turn.Contact(slot.Row, isPoll, cause);
     }
 
     /// <summary>A contact is never refused; what it means is settled when the database is back.</summary>
     public override void Fail(Partition partition, Exception reason)
     {
         if (reason is not DeviceGoneException)
-            partition.LeaveUnsettled(slot);
+            partition.LeaveUnsettled(slot, isPoll);
         base.Fail(partition, reason);
     }
 }
@@ -70,8 +64,8 @@ internal sealed class CloudlinkFact(DeviceSlot slot, long instance, bool connect
     public override void Apply(PartitionTurn turn)
     {
         var device = turn.Device(slot);
-        // The newest session is the device's; news of an older one, or of one that moved elsewhere, says nothing about it.
-        if (epoch < device.CloudlinkEpoch || (!connected && device.ServiceInstanceId != instance))
+        // The newest session is the device's: an instance that it has left, or an older life of the same instance, says nothing about it.
+        if (device.ServiceInstanceId == instance ? epoch < device.CloudlinkEpoch : !connected)
             return;
         Activated = turn.Contact(slot.Row, isPoll: false, Cause);
         turn.Put(slot.Row, turn.Device(slot) with
@@ -101,61 +95,64 @@ internal sealed class InstanceLostFact(long instance) : PartitionFact
     }
 }
 
-/// <summary>Inputs of a device as read after they changed: it is added, brought up to date, or (null) removed.</summary>
-internal sealed class InputsFact(long id, DeviceRow? read, FleetRow? fleet, string cause) : PartitionFact
+/// <summary>
+/// Something about the device may have changed on record: it is read within the turn, in which nobody else writes what
+/// the partition owns, and so cannot be older than anything in memory. It is added, brought up to date, or removed.
+/// </summary>
+/// <param name="cause">For the history; null when only memory is to follow the record, and the rule waits.</param>
+internal sealed class ReadFact(long deviceId, string? cause) : PartitionFact
 {
-    private DeviceRow? read = read;
+    public long DeviceId { get; } = deviceId;
 
-    /// <summary>Whether the organization's allowance must be looked at again.</summary>
-    public bool Counts { get; private set; }
+    /// <summary>What stands on record; null when the device is gone. Set before the fact is applied.</summary>
+    public DeviceRow? Read { get; set; }
 
-    public override bool IsRead => true;
-
-    /// <summary>
-    /// Activity is written by people and by the device's first contact. Where what was read differs from memory, it may
-    /// be older than a contact since; within the turn nobody else writes, so it is read again.
-    /// </summary>
-    public override async ValueTask PrepareAsync(Partition partition, PresenceReader reader)
-    {
-        if (read is not null && partition.Find(id) is var row and >= 0
-            && partition.Chunk(row).State[row % DeviceChunk.Rows] is { } device && device.IsActive != read.State.IsActive)
-            read = await reader.DevicesAsync([id]) is [var now] ? now : null;
-    }
+    /// <summary>Fleets in whose organizations the number of active devices may have changed.</summary>
+    public HashSet<long> Counted { get; } = [];
 
     public override void Apply(PartitionTurn turn)
     {
-        var row = turn.Partition.Find(id);
-        if (read is null)
+        var row = turn.Partition.Find(DeviceId);
+        if (Read is null)
         {
             if (row >= 0)
                 Remove(turn, row);
             return;
         }
 
+        var recorded = DeviceRules.Recorded(Read, turn.Memory.Fleets.GetValueOrDefault(Read.State.FleetId), turn.Options);
         if (row < 0)
-            row = Add(turn);
+            row = Add(turn, recorded);
         else
-            turn.Partition.SetKeys(row, read);
+            Refresh(turn, row, recorded);
         turn.Partition.ForgetTarget(row);
-        var before = turn.Device(row)!;
-        var after = DeviceRules.WithInputs(before, read, fleet, turn.Options);
-        Counts |= before.IsActive != after.IsActive || before.FleetId != after.FleetId;
-        turn.Put(row, after, cause);
+        if (cause is not null)
+            turn.Put(row, DeviceRules.Today(recorded, turn.Options, turn.At), cause);
     }
 
-    private int Add(PartitionTurn turn)
+    private int Add(PartitionTurn turn, DeviceState recorded)
     {
-        Counts = true;
-        var slot = turn.Partition.Add(read!, turn.Clock.Now);
-        turn.Memory.Enter(read!.State.Uuid, slot);
-        turn.Appoint(slot.Row, read.State);
+        Counted.Add(recorded.FleetId);
+        var slot = turn.Partition.Add(Read! with { State = recorded }, turn.Clock.Now);
+        turn.Memory.Enter(recorded.Uuid, slot);
+        turn.Appoint(slot.Row, recorded);
         return slot.Row;
+    }
+
+    private void Refresh(PartitionTurn turn, int row, DeviceState recorded)
+    {
+        var before = turn.Device(row)!;
+        if (before.IsActive != recorded.IsActive || before.FleetId != recorded.FleetId)
+            Counted.UnionWith([before.FleetId, recorded.FleetId]);
+        turn.Partition.SetKeys(row, Read!);
+        turn.Refresh(row, recorded, cause);
     }
 
     private void Remove(PartitionTurn turn, int row)
     {
-        Counts = true;
-        turn.Memory.Leave(turn.Device(row)!.Uuid);
+        var device = turn.Device(row)!;
+        Counted.Add(device.FleetId);
+        turn.Memory.Leave(device.Uuid);
         turn.Partition.Remove(row, turn.Clock.Now);
     }
 }
@@ -167,18 +164,6 @@ internal sealed class FrozenFact(long id, bool frozen) : PartitionFact
     {
         if (turn.Partition.Find(id) is var row and >= 0 && turn.Device(row) is { } device && device.IsFrozen != frozen)
             turn.Put(row, device with { IsFrozen = frozen }, "allowance", DeviceColumns.Frozen);
-    }
-}
-
-/// <summary>A commit's outcome was unknown: what stands on record is the truth. Writes nothing.</summary>
-internal sealed class ReloadFact(DeviceRow read, FleetRow? fleet) : PartitionFact
-{
-    public override bool IsRead => true;
-
-    public override void Apply(PartitionTurn turn)
-    {
-        if (turn.Partition.Find(read.State.Id) is var row and >= 0)
-            turn.Partition.Replace(row, DeviceRules.WithInputs(read.State, read, fleet, turn.Options));
     }
 }
 
@@ -197,15 +182,5 @@ internal sealed class TickFact : PartitionFact
     {
         partition.TickWaits = false;
         base.Fail(partition, reason);
-    }
-}
-
-/// <summary>Runs the rule again over what was loaded: an input may have changed while nobody told us.</summary>
-internal sealed class RejudgeFact(DeviceSlot slot, DeviceState loaded, string cause) : PartitionFact
-{
-    public override void Apply(PartitionTurn turn)
-    {
-        _ = turn.Device(slot);
-        turn.Put(slot.Row, loaded, cause);
     }
 }

@@ -1,6 +1,4 @@
 using Muster.Storage;
-using Muster.Storage.Presence;
-using Orleans.Concurrency;
 
 namespace Muster.Server.Presence;
 
@@ -15,7 +13,7 @@ internal interface IPartitionGrain : IGrainWithIntegerKey
 /// Thin: facts → new states (<see cref="PartitionTurn"/>) → durable (<see cref="GroupCommitter"/>) → published. If the
 /// process dies before the commit nobody was told; after it, the next start reads what was committed.
 /// </summary>
-internal sealed class PartitionGrain(FleetMemory memory, GroupCommitter committer, ListeningClock clock, PresenceReader reader, PresenceOptions options) : Grain, IPartitionGrain
+internal sealed class PartitionGrain(FleetMemory memory, GroupCommitter committer, ListeningClock clock, TurnReads reads, PresenceOptions options) : Grain, IPartitionGrain
 {
     private const int FactsPerTurn = 512;
 
@@ -25,21 +23,34 @@ internal sealed class PartitionGrain(FleetMemory memory, GroupCommitter committe
     {
         var facts = new List<PartitionFact>();
         // Facts of devices and inputs read from the database don't share a turn: the latter must see the former committed.
-        while (facts.Count < FactsPerTurn && Partition.Inbox.TryPeek(out var next) && (facts.Count == 0 || next.IsRead == facts[0].IsRead) && Partition.Inbox.TryDequeue(out next))
+        while (facts.Count < FactsPerTurn && Partition.Inbox.TryPeek(out var next) && (facts.Count == 0 || next is ReadFact == facts[0] is ReadFact) && Partition.Inbox.TryDequeue(out next))
             facts.Add(next);
         return TurnAsync(facts);
     }
 
     private async Task TurnAsync(List<PartitionFact> facts)
     {
+#pragma warning disable CA1031 // whoever told a fact hears why it failed
+        if (facts.Count > 0 && facts[0] is ReadFact)
+        {
+            try
+            {
+                await reads.ReadAsync([.. facts.Cast<ReadFact>()]);
+            }
+            catch (Exception e)
+            {
+                foreach (var fact in facts)
+                    fact.Fail(Partition, e);
+                return;
+            }
+        }
+
         var turn = new PartitionTurn(Partition, memory, clock.Current, clock.WallNow, options);
         var applied = new List<PartitionFact>(facts.Count);
         foreach (var fact in facts)
         {
-#pragma warning disable CA1031 // a fact that cannot be applied fails alone; whoever told it hears why
             try
             {
-                await fact.PrepareAsync(Partition, reader);
                 fact.Apply(turn);
                 applied.Add(fact);
             }

@@ -49,6 +49,23 @@ internal sealed class PartitionTurn(Partition partition, FleetMemory memory, Obs
             draft.Installs[install.ImageId] = install;
     }
 
+    /// <summary>What stands on record is the truth, and durable: it is published at once.</summary>
+    /// <param name="cause">Of what people changed; null when the difference was told already.</param>
+    public void Refresh(int row, DeviceState recorded, string? cause)
+    {
+        // Told twice, read once.
+        if (drafts.ContainsKey(row))
+            return;
+        var before = Device(row)!;
+        Partition.Replace(row, recorded);
+        var draft = drafts[row] = new Draft(recorded);
+        if (cause is null)
+            return;
+        // People, and the database's cascades, change these two; the rest is the partition's own.
+        var changed = before with { IsActive = recorded.IsActive, Reported = before.Reported with { RunningReleaseId = recorded.Reported.RunningReleaseId } };
+        draft.Transitions.AddRange(DeviceRules.Transitions(before, changed, At, cause));
+    }
+
     /// <summary>A contact's consequence: the device is active, and its heartbeat is what the kind of contact makes it.</summary>
     /// <returns>Whether the contact activated it.</returns>
     public bool Contact(int row, bool isPoll, string cause)
@@ -84,10 +101,9 @@ internal sealed class PartitionTurn(Partition partition, FleetMemory memory, Obs
         for (var row = 0; row < Partition.Rows; row++)
         {
             var (chunk, i) = (Partition.Chunk(row), row % DeviceChunk.Rows);
-            if (Volatile.Read(ref chunk.Unsettled[i]) == 0 || Device(row) is null)
-                continue;
-            Volatile.Write(ref chunk.Unsettled[i], 0);
-            Contact(row, isPoll: chunk.LastPoll[i] == chunk.LastContact[i], "contact");
+            var kind = Interlocked.Exchange(ref chunk.Unsettled[i], DeviceChunk.Settled);
+            if (kind != DeviceChunk.Settled && Device(row) is not null)
+                Contact(row, kind == DeviceChunk.UnsettledPoll, kind == DeviceChunk.UnsettledPoll ? "poll" : "contact");
         }
     }
 
@@ -120,9 +136,9 @@ internal sealed class PartitionTurn(Partition partition, FleetMemory memory, Obs
             // A contact that came while the silence was being committed saw the old state and told nobody.
             Interlocked.MemoryBarrier();
             if (Volatile.Read(ref chunk.LastPoll[i]) != poll)
-                Partition.Inbox.Enqueue(new ContactFact(new(Partition.Index, row, chunk.Generation[i]), IsPoll: true, "poll"));
+                Partition.Inbox.Enqueue(new ContactFact(new(Partition.Index, row, chunk.Generation[i]), isPoll: true, "poll"));
             else if (Volatile.Read(ref chunk.LastContact[i]) != contact)
-                Partition.Inbox.Enqueue(new ContactFact(new(Partition.Index, row, chunk.Generation[i]), IsPoll: false, "contact"));
+                Partition.Inbox.Enqueue(new ContactFact(new(Partition.Index, row, chunk.Generation[i]), isPoll: false, "contact"));
         }
     }
 

@@ -23,6 +23,7 @@ internal static class PresenceModule
         builder.Services.AddSingleton<ListeningClock>();
         builder.Services.AddSingleton<GroupCommitter>();
         builder.Services.AddSingleton<PartitionMail>();
+        builder.Services.AddSingleton<TurnReads>();
         builder.Services.AddSingleton<Allowances>();
         builder.Services.AddSingleton<ServiceInstances>();
         builder.Services.AddSingleton<InputChanges>();

@@ -5,7 +5,7 @@ namespace Muster.Server.Presence;
 
 /// <summary>Presence's life in the host: load, beat, stop in order. Kestrel does not wait for the load; devices are answered 503 until it is done.</summary>
 internal sealed partial class PresenceService(
-    FleetLoader loader, FleetPresence presence, PartitionMail mail, PresenceTicker ticker, Checkpoints checkpoints,
+    FleetLoader loader, FleetPresence presence, PartitionMail mail, PresenceTicker ticker, Checkpoints checkpoints, Allowances allowances, GroupCommitter committer,
     Database database, PresenceOptions options, TimeProvider time, ILogger<PresenceService> log) : BackgroundService
 {
     private const int PrunedAtOnce = 1_000;
@@ -13,8 +13,18 @@ internal sealed partial class PresenceService(
     /// <summary>Loads, and lets the rule catch up with inputs that changed while nobody told us.</summary>
     public async Task LoadAsync(CancellationToken cancellation)
     {
+        presence.BeginLoad();
+        if (!committer.IsAvailable)
+        {
+            // Memory is filled anew: nothing of it can be suspect.
+            await database.ProbeAsync(cancellation);
+            committer.TakeSuspects();
+            committer.Resume();
+        }
+
         var changed = await loader.LoadAsync(cancellation);
-        await Task.WhenAll(changed.Select(c => mail.PostAsync(c.Slot.Partition, new RejudgeFact(c.Slot, c.Now, "restart"))));
+        await Task.WhenAll(changed.Select(id => mail.PostAsync(Partition.Of(id), new ReadFact(id, "restart"))));
+        await allowances.LookAtAllAsync();
         presence.Open();
     }
 
@@ -74,15 +84,20 @@ internal sealed partial class PresenceService(
                 while (await database.WriteAsync(write => PresenceWriter.PruneTransitionsAsync(write, before, PrunedAtOnce), stopping) == PrunedAtOnce)
                     await Task.Delay(TimeSpan.FromMilliseconds(50), time, stopping);
             }
-            catch (DatabaseAwayException)
+#pragma warning disable CA1031 // the next minute tries again
+            catch (Exception e) when (e is not OperationCanceledException)
+#pragma warning restore CA1031
             {
-                // Next minute.
+                LogNotPruned(e);
             }
         }
     }
 
     [LoggerMessage(Level = LogLevel.Error, Message = "The fleet could not be loaded yet.")]
     private partial void LogNotLoaded(Exception e);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Old history could not be deleted yet.")]
+    private partial void LogNotPruned(Exception e);
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "The last contacts could not be written down; after the next start every device has its whole window again.")]
     private partial void LogUnclean(Exception e);

@@ -36,6 +36,8 @@ internal sealed partial class PresenceTicker(
         }
 
         work.Add(instances.EndSilentAsync());
+        if (inputs.HasMissed)
+            work.Add(inputs.CatchUpAsync());
         if (checkpoint.IsCompleted && time.GetElapsedTime(lastCheckpoint) >= options.CheckpointEvery)
         {
             lastCheckpoint = time.GetTimestamp();
@@ -68,7 +70,7 @@ internal sealed partial class PresenceTicker(
         }
 
         committer.Resume();
-        // What was read again may be judged otherwise today, and contacts may have come meanwhile.
+        // What was read again may have changed its answer meanwhile.
         if (suspects.Count > 0)
             await inputs.ApplyAsync(new("recovery") { Devices = [.. suspects] }, CancellationToken.None);
         await inputs.CatchUpAsync();

@@ -76,7 +76,7 @@ public sealed class PostgresDatabase : Database
     public override ValueTask DisposeAsync() => source.DisposeAsync();
 
     // A PostgresException is the server's word about a statement, unless it says that it is going or full (57xxx, 53xxx, 08xxx).
-    private static bool IsAway(Exception e) => e switch
+    public override bool IsAway(Exception e) => e switch
     {
         PostgresException p => p.SqlState.StartsWith("57P", StringComparison.Ordinal) || p.SqlState.StartsWith("53", StringComparison.Ordinal) || p.SqlState.StartsWith("08", StringComparison.Ordinal),
         NpgsqlException or TimeoutException or System.Net.Sockets.SocketException or IOException => true,

@@ -8,44 +8,44 @@ internal sealed record DeviceColumn(string Name, DeviceColumns Group, Func<Devic
     /// <summary>All of them, in the order in which <see cref="PresenceReader"/> reads them.</summary>
     public static readonly DeviceColumn[] All =
     [
-        ReportedText("status", r => r.Status),
-        ReportedText("provisioning_state", r => r.ProvisioningState),
-        ReportedNumber("provisioning_progress", r => r.ProvisioningProgress),
-        ReportedNumber("download_progress", r => r.DownloadProgress),
-        ReportedText("os_version", r => r.OsVersion),
-        ReportedText("os_variant", r => r.OsVariant),
-        ReportedText("supervisor_version", r => r.SupervisorVersion),
-        ReportedText("ip_address", r => r.IpAddress),
-        ReportedText("mac_address", r => r.MacAddress),
-        ReportedText("public_address", r => r.PublicAddress),
-        ReportedNumber("api_port", r => r.ApiPort),
-        ReportedText("api_secret", r => r.ApiSecret),
-        ReportedNumber("memory_usage", r => r.MemoryUsage),
-        ReportedNumber("memory_total", r => r.MemoryTotal),
-        ReportedText("storage_block_device", r => r.StorageBlockDevice),
-        ReportedNumber("storage_usage", r => r.StorageUsage),
-        ReportedNumber("storage_total", r => r.StorageTotal),
-        ReportedNumber("cpu_usage", r => r.CpuUsage),
-        ReportedNumber("cpu_temp", r => r.CpuTemp),
-        ReportedText("cpu_id", r => r.CpuId),
-        ReportedNumber("is_undervolted", r => r.IsUndervolted ? 1 : 0),
-        ReportedNumber("update_status_changed_at", r => r.UpdateStatusChangedAt),
-        AnswerText("update_status", s => s.Reported.UpdateStatus.Word()),
-        AnswerNumber("running_release_id", s => s.Reported.RunningReleaseId),
-        AnswerText("heartbeat", s => s.Heartbeat.Word()),
-        AnswerNumber("heartbeat_changed_at", s => s.HeartbeatChangedAt),
-        AnswerNumber("cloudlink_connected", s => s.CloudlinkConnected ? 1 : 0),
-        AnswerNumber("cloudlink_changed_at", s => s.CloudlinkChangedAt),
-        AnswerNumber("connectivity_changed_at", s => s.ConnectivityChangedAt),
-        AnswerNumber("service_instance_id", s => s.ServiceInstanceId),
-        AnswerNumber("cloudlink_epoch", s => s.CloudlinkEpoch),
-        AnswerText("overall_status", s => s.Status.Word()),
-        AnswerNumber("overall_progress", s => s.Progress),
-        AnswerText("status_reason", s => s.Reason.Word()),
-        AnswerNumber("status_since", s => s.StatusSince),
-        AnswerText("update_detail", s => s.UpdateDetail),
-        AnswerNumber("silence_window_ms", s => s.Silence.Window),
-        AnswerNumber("silence_offline_ms", s => s.Silence.OfflineAfter),
+        OfText(DeviceColumns.Reported, "status", s => s.Reported.Status),
+        OfText(DeviceColumns.Reported, "provisioning_state", s => s.Reported.ProvisioningState),
+        OfNumber(DeviceColumns.Reported, "provisioning_progress", s => s.Reported.ProvisioningProgress),
+        OfNumber(DeviceColumns.Reported, "download_progress", s => s.Reported.DownloadProgress),
+        OfText(DeviceColumns.Reported, "os_version", s => s.Reported.OsVersion),
+        OfText(DeviceColumns.Reported, "os_variant", s => s.Reported.OsVariant),
+        OfText(DeviceColumns.Reported, "supervisor_version", s => s.Reported.SupervisorVersion),
+        OfText(DeviceColumns.Reported, "ip_address", s => s.Reported.IpAddress),
+        OfText(DeviceColumns.Reported, "mac_address", s => s.Reported.MacAddress),
+        OfText(DeviceColumns.Reported, "public_address", s => s.Reported.PublicAddress),
+        OfNumber(DeviceColumns.Reported, "api_port", s => s.Reported.ApiPort),
+        OfText(DeviceColumns.Reported, "api_secret", s => s.Reported.ApiSecret),
+        OfNumber(DeviceColumns.Reported, "memory_usage", s => s.Reported.MemoryUsage),
+        OfNumber(DeviceColumns.Reported, "memory_total", s => s.Reported.MemoryTotal),
+        OfText(DeviceColumns.Reported, "storage_block_device", s => s.Reported.StorageBlockDevice),
+        OfNumber(DeviceColumns.Reported, "storage_usage", s => s.Reported.StorageUsage),
+        OfNumber(DeviceColumns.Reported, "storage_total", s => s.Reported.StorageTotal),
+        OfNumber(DeviceColumns.Reported, "cpu_usage", s => s.Reported.CpuUsage),
+        OfNumber(DeviceColumns.Reported, "cpu_temp", s => s.Reported.CpuTemp),
+        OfText(DeviceColumns.Reported, "cpu_id", s => s.Reported.CpuId),
+        OfNumber(DeviceColumns.Reported, "is_undervolted", s => s.Reported.IsUndervolted ? 1 : 0),
+        OfNumber(DeviceColumns.Reported, "update_status_changed_at", s => s.Reported.UpdateStatusChangedAt),
+        OfText(DeviceColumns.Update, "update_status", s => s.Reported.UpdateStatus.Word()),
+        OfNumber(DeviceColumns.Update, "running_release_id", s => s.Reported.RunningReleaseId),
+        OfText(DeviceColumns.Heartbeat, "heartbeat", s => s.Heartbeat.Word()),
+        OfNumber(DeviceColumns.Heartbeat, "heartbeat_changed_at", s => s.HeartbeatChangedAt),
+        OfNumber(DeviceColumns.Cloudlink, "cloudlink_connected", s => s.CloudlinkConnected ? 1 : 0),
+        OfNumber(DeviceColumns.Cloudlink, "cloudlink_changed_at", s => s.CloudlinkChangedAt),
+        OfNumber(DeviceColumns.Cloudlink, "connectivity_changed_at", s => s.ConnectivityChangedAt),
+        OfNumber(DeviceColumns.Cloudlink, "service_instance_id", s => s.ServiceInstanceId),
+        OfNumber(DeviceColumns.Cloudlink, "cloudlink_epoch", s => s.CloudlinkEpoch),
+        OfText(DeviceColumns.Status, "overall_status", s => s.Status.Word()),
+        OfNumber(DeviceColumns.Status, "overall_progress", s => s.Progress),
+        OfText(DeviceColumns.Status, "status_reason", s => s.Reason.Word()),
+        OfNumber(DeviceColumns.Status, "status_since", s => s.StatusSince),
+        OfText(DeviceColumns.Reported, "update_detail", s => s.UpdateDetail),
+        OfNumber(DeviceColumns.Reported, "silence_window_ms", s => s.Silence.Window),
+        OfNumber(DeviceColumns.Reported, "silence_offline_ms", s => s.Silence.OfflineAfter),
     ];
 
     /// <summary>The groups of columns in which two states of one device differ.</summary>
@@ -64,11 +64,7 @@ internal sealed record DeviceColumn(string Name, DeviceColumns Group, Func<Devic
     private bool SameIn(DeviceState a, DeviceState b) =>
         Text is not null ? string.Equals(Text(a), Text(b), StringComparison.Ordinal) : Number!(a) == Number(b);
 
-    private static DeviceColumn ReportedText(string name, Func<ReportedState, string?> text) => new(name, DeviceColumns.Reported, Text: s => text(s.Reported));
+    private static DeviceColumn OfText(DeviceColumns group, string name, Func<DeviceState, string?> text) => new(name, group, Text: text);
 
-    private static DeviceColumn ReportedNumber(string name, Func<ReportedState, long?> number) => new(name, DeviceColumns.Reported, Number: s => number(s.Reported));
-
-    private static DeviceColumn AnswerText(string name, Func<DeviceState, string?> text) => new(name, DeviceColumns.Answers, Text: text);
-
-    private static DeviceColumn AnswerNumber(string name, Func<DeviceState, long?> number) => new(name, DeviceColumns.Answers, Number: number);
+    private static DeviceColumn OfNumber(DeviceColumns group, string name, Func<DeviceState, long?> number) => new(name, group, Number: number);
 }

@@ -75,21 +75,28 @@ public sealed record DeviceRow(DeviceState State, ContactTimes Contact)
 /// <param name="IsUnpaid">A fleet type that needs a paid plan, in an organization on the free one.</param>
 public sealed record FleetRow(long Id, long OrganizationId, long? TargetReleaseId, long? DeviceAllowance, bool IsUnpaid)
 {
+    /// <summary>Whether devices of this fleet may be frozen.</summary>
+    public bool IsLimited => DeviceAllowance is not null || IsUnpaid;
+
     /// <summary>Config variables of the fleet that the rules read (<see cref="ConfigValues"/>).</summary>
     public IReadOnlyDictionary<string, string> Config { get; init; } = DeviceRow.NoConfig;
 }
 
-/// <summary>Which columns of a device row a change touches.</summary>
+/// <summary>Which columns of a device row a change touches. Apart where different indexes and counts read them, so that a change pays for its own.</summary>
 [Flags]
 public enum DeviceColumns : byte
 {
     None = 0,
-    /// <summary>What was reported; no index and no count reads these.</summary>
+    /// <summary>What was reported and nothing counts.</summary>
     Reported = 1,
-    /// <summary>Links and answers; indexed and counted.</summary>
-    Answers = 2,
-    Activation = 4,
-    Frozen = 8,
+    /// <summary>Update status and running release.</summary>
+    Update = 2,
+    Heartbeat = 4,
+    Cloudlink = 8,
+    /// <summary>Overall status and what goes with it.</summary>
+    Status = 16,
+    Activation = 32,
+    Frozen = 64,
 }
 
 /// <summary>A transition about to be written. See <c>TransitionEvent</c> for the meaning of the fields.</summary>

@@ -48,7 +48,7 @@ internal sealed class PostgresPresenceWriter : PresenceWriter
         var ordered = changes.OrderBy(c => c.After.Id).ToList();
         await using var batch = new NpgsqlBatch((NpgsqlConnection)write.Connection, (NpgsqlTransaction)write.Transaction);
 
-        var devices = ordered.Where(c => (c.Columns & (DeviceColumns.Reported | DeviceColumns.Answers)) != 0).ToList();
+        var devices = ordered.Where(c => (c.Columns & ~(DeviceColumns.Activation | DeviceColumns.Frozen)) != 0).ToList();
         if (devices.Count > 0)
         {
             var update = Add(batch, UpdateDevices);

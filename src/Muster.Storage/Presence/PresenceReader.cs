@@ -104,8 +104,7 @@ public sealed class PresenceReader(Database database)
     public async Task<long> LastObservedAsync(CancellationToken cancellation = default)
     {
         await using var connection = await database.OpenReadAsync(cancellation);
-        await using var command = connection.Statement("SELECT coalesce(max(observed_contact), 0) FROM device_contact");
-        return (long)(await command.ExecuteScalarAsync(cancellation))!;
+        return (await ListAsync(connection, "SELECT coalesce(max(observed_contact), 0) FROM device_contact", r => r.GetInt64(0), cancellation))[0];
     }
 
     private async Task<List<DeviceRow>> RowsAsync(DbConnection connection, string where, string limit, object scope, Func<string, string> related, CancellationToken cancellation)
@@ -223,7 +222,7 @@ public sealed class PresenceReader(Database database)
         return new(state, new(Number(r, 7), Number(r, 8), Number(r, 9), Number(r, 10)));
     }
 
-    private static async Task<Dictionary<long, IReadOnlyDictionary<string, string>>> ConfigAsync(DbConnection connection, string sql, CancellationToken cancellation, params object?[] parameters)
+    private async Task<Dictionary<long, IReadOnlyDictionary<string, string>>> ConfigAsync(DbConnection connection, string sql, CancellationToken cancellation, params object?[] parameters)
     {
         var config = new Dictionary<long, IReadOnlyDictionary<string, string>>();
         foreach (var (id, name, value) in await ListAsync(connection, sql, r => (r.GetInt64(0), r.GetString(1), r.GetString(2)), cancellation, parameters))
@@ -238,14 +237,21 @@ public sealed class PresenceReader(Database database)
 
     private static long? Number(DbDataReader r, int i) => r.IsDBNull(i) ? null : r.GetInt64(i);
 
-    private static async Task<List<T>> ListAsync<T>(DbConnection connection, string sql, Func<DbDataReader, T> read, CancellationToken cancellation, params object?[] parameters)
+    private async Task<List<T>> ListAsync<T>(DbConnection connection, string sql, Func<DbDataReader, T> read, CancellationToken cancellation, params object?[] parameters)
     {
-        await using var command = connection.Statement(sql, parameters);
-        await using var reader = await command.ExecuteReaderAsync(cancellation);
-        var list = new List<T>();
-        while (await reader.ReadAsync(cancellation))
-            list.Add(read(reader));
-        return list;
+        try
+        {
+            await using var command = connection.Statement(sql, parameters);
+            await using var reader = await command.ExecuteReaderAsync(cancellation);
+            var list = new List<T>();
+            while (await reader.ReadAsync(cancellation))
+                list.Add(read(reader));
+            return list;
+        }
+        catch (Exception e) when (database.IsAway(e))
+        {
+            throw new DatabaseAwayException("The database broke off.", e);
+        }
     }
 
     /// <summary>One string per word that many devices share (status, versions). Bounded: devices choose these words.</summary>

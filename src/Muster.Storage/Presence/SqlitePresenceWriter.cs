@@ -42,11 +42,10 @@ internal sealed class SqlitePresenceWriter : PresenceWriter
 
     private sealed class Prepared(SqliteConnection connection) : IDisposable
     {
-        private static readonly DeviceColumn[] ReportedColumns = [.. DeviceColumn.All.Where(c => c.Group == DeviceColumns.Reported)];
-        private static readonly DeviceColumn[] AnswerColumns = [.. DeviceColumn.All.Where(c => c.Group == DeviceColumns.Answers)];
+        private static readonly (DeviceColumns Group, DeviceColumn[] Columns)[] Groups = [.. DeviceColumn.All.GroupBy(c => c.Group).Select(g => (g.Key, g.ToArray()))];
 
-        private readonly SqliteStatement reported = new(connection, Update(ReportedColumns));
-        private readonly SqliteStatement answers = new(connection, Update(AnswerColumns));
+        // SQLite writes every index whose column a statement names, changed or not.
+        private readonly SqliteStatement[] groups = [.. Groups.Select(g => new SqliteStatement(connection, Update(g.Columns)))];
         private readonly SqliteStatement activation = new(connection, "UPDATE device SET is_active = 1, activated_at = ? WHERE id = ?");
         private readonly SqliteStatement frozen = new(connection, "UPDATE device SET is_frozen = ? WHERE id = ?");
 
@@ -70,10 +69,12 @@ internal sealed class SqlitePresenceWriter : PresenceWriter
         public void Write(DeviceChange change, List<long> transitionIds)
         {
             var after = change.After;
-            if (change.Columns.HasFlag(DeviceColumns.Reported))
-                Execute(reported, ReportedColumns, after, change.At);
-            if (change.Columns.HasFlag(DeviceColumns.Answers))
-                Execute(answers, AnswerColumns, after, change.At);
+            for (var i = 0; i < groups.Length; i++)
+            {
+                if (change.Columns.HasFlag(Groups[i].Group))
+                    Execute(groups[i], Groups[i].Columns, after, change.At);
+            }
+
             if (change.Columns.HasFlag(DeviceColumns.Activation))
             {
                 activation.Bind(1, after.ActivatedAt);
@@ -125,7 +126,7 @@ internal sealed class SqlitePresenceWriter : PresenceWriter
 
         public void Dispose()
         {
-            foreach (var statement in (ReadOnlySpan<SqliteStatement>)[reported, answers, activation, frozen, install, transition, contact])
+            foreach (var statement in (ReadOnlySpan<SqliteStatement>)[.. groups, activation, frozen, install, transition, contact])
                 statement.Dispose();
         }
 

@@ -94,7 +94,7 @@ public sealed class SqliteDatabase : Database
     }
 
     // BUSY, LOCKED, IOERR, FULL, CANTOPEN, READONLY: the file, not the statement.
-    private static bool IsAway(SqliteException e) => e.SqliteErrorCode is 5 or 6 or 8 or 10 or 13 or 14;
+    public override bool IsAway(Exception e) => e is SqliteException { SqliteErrorCode: 5 or 6 or 8 or 10 or 13 or 14 };
 
     private static void Pragma(SqliteConnection connection, string sql)
     {

@@ -12,7 +12,7 @@ public sealed class RoomsTests
     /// <summary>What a capability of the server shows to the others; everything else in its folder is its own affair.</summary>
     private static readonly Dictionary<string, string[]> Faces = new()
     {
-        ["Presence"] = ["PresenceModule", "FleetPresence", "DeviceSlot", "ContactKind", "DeviceAuth", "InputChange", "PresenceBusyException", "DeviceEvidence", "LiveFeed", "Subscription", "TransitionEvent", "LiveFeedLagException"],
+        ["Presence"] = ["PresenceModule", "FleetPresence", "DeviceSlot", "ContactKind", "DeviceAuth", "InputChange", "PresenceBusyException", "DeviceGoneException", "DeviceEvidence", "LiveFeed", "Subscription", "TransitionEvent", "LiveFeedLagException"],
         ["Resources"] = ["ResourcesModule", "Callers"],
         ["Devices"] = ["DevicesModule", "OsProgress", "DeviceNames"],
         ["Cloudlink"] = ["CloudlinkModule"],

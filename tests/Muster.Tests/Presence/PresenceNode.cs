@@ -36,7 +36,7 @@ internal sealed class PresenceNode : IAsyncDisposable
         var builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
         builder.Services.AddSingleton<TimeProvider>(time);
-        builder.Services.AddSingleton(_ => database);
+        builder.Services.AddSingleton(database);
         builder.AddPresence();
         builder.WebHost.UseUrls("http://127.0.0.1:0");
         builder.Services.Configure<PresenceOptions>(options =>
@@ -49,8 +49,14 @@ internal sealed class PresenceNode : IAsyncDisposable
         });
         var node = new PresenceNode(builder.Build(), time);
         await node.app.StartAsync();
-        await node.Presence.ChangedAsync(new("nothing"));
+        await node.ReadyAsync();
         return node;
+    }
+
+    private async Task ReadyAsync()
+    {
+        while (!Presence.IsReady)
+            await Task.Delay(10);
     }
 
     /// <summary>Lets time pass while Muster listens.</summary>
