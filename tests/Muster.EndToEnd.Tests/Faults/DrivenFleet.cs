@@ -73,8 +73,6 @@ internal sealed class DrivenFleet : IDisposable
 /// <summary>One device: what it sent, and what of that was acknowledged.</summary>
 internal sealed class DrivenDevice(DrivenFleet fleet, long id, string uuid, string key)
 {
-    private string? targetVersion;
-
     public long Id { get; } = id;
 
     public string Uuid { get; } = uuid;
@@ -84,18 +82,21 @@ internal sealed class DrivenDevice(DrivenFleet fleet, long id, string uuid, stri
 
     public int Sent { get; private set; }
 
+    /// <summary>What came of the last poll, for a failing test to tell.</summary>
+    public string LastPoll { get; private set; } = "none";
+
     /// <summary>Asks for the target state. Null when no answer came.</summary>
     public async Task<HttpStatusCode?> PollAsync()
     {
         try
         {
-            using var request = new HttpRequestMessage(HttpMethod.Get, $"/device/v3/{Uuid}/state");
             using var answer = await fleet.SendAsync("GET", $"/device/v3/{Uuid}/state", null, key);
-            targetVersion = answer.Headers.ETag?.Tag ?? targetVersion;
+            LastPoll = $"{(int)answer.StatusCode} at {DateTimeOffset.UtcNow:HH:mm:ss.fff}";
             return answer.StatusCode;
         }
         catch (Exception e) when (e is HttpRequestException or IOException or TaskCanceledException)
         {
+            LastPoll = $"{e.Message} at {DateTimeOffset.UtcNow:HH:mm:ss.fff}";
             return null;
         }
     }

@@ -124,7 +124,12 @@ public sealed class OutageTests
         while ((await fleet.RowAsync(dead))["overall_status"]!.GetValue<string>() != "disconnected")
             await Task.Delay(200, patience.Token);
         foreach (var device in fleet.Devices.SkipLast(1))
-            Assert.Equal("online", (await fleet.RowAsync(device))["api_heartbeat_state"]!.GetValue<string>());
+        {
+            var heartbeat = (await fleet.RowAsync(device))["api_heartbeat_state"]!.GetValue<string>();
+            Assert.True(heartbeat == "online",
+                $"{heartbeat} at {DateTimeOffset.UtcNow:HH:mm:ss.fff}, last poll {device.LastPoll}; {(await fleet.JsonAsync("GET", $"/muster/v1/devices/{device.Uuid}/history"))!.ToJsonString()}");
+        }
+
         await off.CancelAsync();
         await Task.WhenAll(living);
     }
