@@ -59,6 +59,7 @@ internal static class HostingModule
                 ["Logging:LogLevel:Microsoft"] = "Warning",
                 ["Logging:LogLevel:Orleans"] = "Error",
                 ["Logging:LogLevel:FluentMigrator"] = "Warning",
+                ["Logging:LogLevel:Polly"] = "Warning",
                 ["Logging:Console:FormatterOptions:SingleLine"] = "true",
                 ["Logging:Console:FormatterOptions:UseUtcTimestamp"] = "true",
                 ["Logging:Console:FormatterOptions:TimestampFormat"] = "yyyy-MM-ddTHH:mm:ss.fffZ ",
