@@ -50,12 +50,13 @@ internal sealed class FleetRows(Database database, FleetPresence presence)
     {
         if (releases.TryGet(id, out var known) && known.Ticket == presence.FleetTicket(known.Target.App.Id))
             return known.Target;
-        await using var connection = await database.OpenReadAsync(cancellation);
-        await using var command = connection.Statement("SELECT fleet_id FROM release WHERE id = @p0", id);
-        if (await command.ExecuteScalarAsync(cancellation) is not long fleetId)
+        if (await FleetIdOfAsync(id, cancellation) is not { } fleetId)
             return null;
         var ticket = presence.FleetTicket(fleetId);
-        if (await FleetAsync(fleetId, cancellation) is not { } fleet || await ReadReleaseAsync(connection, id, cancellation) is not { } release)
+        if (await FleetAsync(fleetId, cancellation) is not { } fleet)
+            return null;
+        await using var connection = await database.OpenReadAsync(cancellation);
+        if (await ReadReleaseAsync(connection, id, cancellation) is not { } release)
             return null;
         var target = new AppTarget(fleet.App, release);
         releases.Set(id, (ticket, target));
@@ -76,6 +77,13 @@ internal sealed class FleetRows(Database database, FleetPresence presence)
         await using var connection = await database.OpenReadAsync(cancellation);
         await using var command = connection.Statement("SELECT fleet_id FROM device WHERE id = @p0", deviceId);
         return await command.ExecuteScalarAsync(cancellation) is long own && own == fleetId;
+    }
+
+    private async Task<long?> FleetIdOfAsync(long releaseId, CancellationToken cancellation)
+    {
+        await using var connection = await database.OpenReadAsync(cancellation);
+        await using var command = connection.Statement("SELECT fleet_id FROM release WHERE id = @p0", releaseId);
+        return await command.ExecuteScalarAsync(cancellation) as long?;
     }
 
     private static async Task<FleetRow?> ReadFleetAsync(DbConnection connection, long id, CancellationToken cancellation)
