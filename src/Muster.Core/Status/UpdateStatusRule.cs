@@ -5,18 +5,9 @@ namespace Muster.Core.Status;
 /// <summary>The update status of a device (device-statuses.md#update-statuses, #update-status-duration).</summary>
 public static class UpdateStatusRule
 {
-    /// <summary>The value of the device: the lowest present over the releases of its own fleet's app. None when none is reported.</summary>
-    public static UpdateStatus Lowest(ReadOnlySpan<UpdateStatus> releases)
-    {
-        var lowest = UpdateStatus.None;
-        foreach (var status in releases)
-        {
-            if (status is not UpdateStatus.None && (lowest is UpdateStatus.None || status < lowest))
-                lowest = status;
-        }
-
-        return lowest;
-    }
+    /// <summary>The lower of two releases' values: the device's is the lowest present over the releases of its own fleet's app. None stands for a release without one.</summary>
+    public static UpdateStatus Lower(UpdateStatus one, UpdateStatus other) =>
+        one is UpdateStatus.None || (other is not UpdateStatus.None && other < one) ? other : one;
 
     /// <summary>
     /// Whether this is the first report since the device booted. A supervisor sends a field once, when it changes;

@@ -127,8 +127,8 @@ public sealed class ReportMergeTests
     [InlineData(UpdateStatus.None, UpdateStatus.None, UpdateStatus.None)]
     public void The_lowest_over_the_releases_wins(UpdateStatus one, UpdateStatus other, UpdateStatus expected)
     {
-        Assert.Equal(expected, UpdateStatusRule.Lowest([one, other]));
-        Assert.Equal(expected, UpdateStatusRule.Lowest([other, one]));
+        Assert.Equal(expected, UpdateStatusRule.Lower(one, other));
+        Assert.Equal(expected, UpdateStatusRule.Lower(other, one));
     }
 
     private static MergedReport Merge(ReportedState before, StateReport report) => ReportMerge.Apply(before, report, Target, Now);

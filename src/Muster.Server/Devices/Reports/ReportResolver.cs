@@ -64,12 +64,8 @@ internal sealed class ReportResolver(Database database, FleetPresence presence, 
         {
             if (await ReleaseAsync(app.Uuid, reported.Commit, fleetId, deviceId, cancellation) is not { } release)
                 return null;
-            // The lowest over the releases of the device's own fleet (DESIGN.md, "Target state").
-            if (release.FleetId == fleetId && reported.UpdateStatus != UpdateStatus.None
-                && (!report.UpdateStatus.IsPresent || reported.UpdateStatus < report.UpdateStatus.Value))
-            {
-                report = report with { UpdateStatus = reported.UpdateStatus };
-            }
+            if (release.FleetId == fleetId && UpdateStatusRule.Lower(report.UpdateStatus.Or(UpdateStatus.None), reported.UpdateStatus) is not UpdateStatus.None and var lowest)
+                report = report with { UpdateStatus = lowest };
 
             foreach (var service in reported.Services)
             {
