@@ -11,7 +11,7 @@ public readonly record struct Owner(long OrganizationId = 0, long FleetId = 0, l
 /// <summary>
 /// Who may write what, for every resource in one place. People act through their role in the row's organization;
 /// a device's key touches only that device; a provisioning key only reports the provisioning of its fleet's devices;
-/// a tunnel service keeps only its own instances. What may be read is decided by ReadScope.
+/// a tunnel service keeps only its own instances. What may be read is decided by <see cref="ReadScope"/>.
 /// </summary>
 public static class AccessRule
 {
@@ -33,13 +33,14 @@ public static class AccessRule
         "ip_address", "mac_address", "api_port", "api_secret", "memory_usage", "memory_total", "storage_block_device", "storage_usage",
         "storage_total", "cpu_usage", "cpu_temp", "cpu_id", "is_undervolted");
 
-    /// <summary>Fields of a device that an operator may set: they act on one device and change nothing for others.</summary>
+    /// <summary>Fields of a device that an operator may set: they act on one device and change nothing for others. (In /v6 the pin is called should_be_running__release.)</summary>
     private static readonly FrozenSet<string> OperatorFields = FrozenSet.Create(StringComparer.Ordinal,
         "device_name", "note", "is_pinned_on__release", "custom_latitude", "custom_longitude", "is_web_accessible", "is_locked_until__date",
-        "is_accessible_by_support_until__date", "local_id");
+        "is_accessible_by_support_until__date", "should_be_running__release");
 
     /// <summary>What a device may set on itself besides its report: a stock supervisor names itself and pins itself on first boot.</summary>
-    private static readonly FrozenSet<string> OwnFields = FrozenSet.Create(StringComparer.Ordinal, "device_name", "note", "is_pinned_on__release");
+    private static readonly FrozenSet<string> OwnFields = FrozenSet.Create(StringComparer.Ordinal,
+        "device_name", "note", "is_pinned_on__release", "should_be_running__release");
 
     private static readonly FrozenDictionary<string, (Role? Create, Role? Change, Role? Delete)> Roles = new Dictionary<string, (Role?, Role?, Role?)>
     {
@@ -76,9 +77,12 @@ public static class AccessRule
             return null;
         return act switch
         {
+            Act.Create when resource == "application" && fields.Contains("is_public") => Role.Administrator,
             Act.Create => roles.Create,
             Act.Delete => roles.Delete,
             _ when resource == "device" => fields.All(OperatorFields.Contains) ? Role.Operator : Role.Developer,
+            // Showing a fleet to the world is not for whoever deploys to it.
+            _ when resource == "application" && fields.Contains("is_public") => Role.Administrator,
             _ => roles.Change,
         };
     }
@@ -86,7 +90,7 @@ public static class AccessRule
     /// <summary>Whether the caller may do this to a row with this owner.</summary>
     public static bool Allows(Caller caller, string resource, Act act, IReadOnlyCollection<string> fields, Owner owner) => caller.Kind switch
     {
-        CallerKind.User when caller.IsServerAdmin => resource != "service_instance",
+        CallerKind.User when caller.IsServerAdmin => IsForPeople(resource),
         CallerKind.User => UserAllows(caller, resource, act, fields, owner),
         CallerKind.Device => owner.DeviceId == caller.SubjectId && DeviceAllows(resource, act, fields),
         CallerKind.Fleet => owner.FleetId == caller.SubjectId && resource == "device" && act == Act.Change
@@ -98,7 +102,7 @@ public static class AccessRule
     /// <summary>Whether there can be any row to which the caller may do this: the quick answer before looking at rows.</summary>
     public static bool AllowsSomewhere(Caller caller, string resource, Act act, IReadOnlyCollection<string> fields) => caller.Kind switch
     {
-        CallerKind.User when caller.IsServerAdmin => resource != "service_instance",
+        CallerKind.User when caller.IsServerAdmin => IsForPeople(resource),
         CallerKind.User => IsPersonal(resource) || (resource == "organization" && act == Act.Create)
             || (RoleFor(resource, act, fields) is { } needed && caller.Memberships.Values.Any(role => role >= needed)),
         CallerKind.Device => DeviceAllows(resource, act, fields),
@@ -125,6 +129,9 @@ public static class AccessRule
         "device_tag" or "device_config_variable" => true,
         _ => false,
     };
+
+    /// <summary>Resources that people write at all: not the catalogue, nor what follows from other rows, nor what tunnel servers keep.</summary>
+    private static bool IsForPeople(string resource) => Roles.ContainsKey(resource) || IsPersonal(resource);
 
     /// <summary>Rows that may belong to one person rather than to an organization.</summary>
     private static bool IsPersonal(string resource) => resource is "user__has__public_key" or "api_key";

@@ -17,11 +17,11 @@ internal sealed class ConstraintErrors(Database database)
     {
         PostgresException { SqlState: PostgresErrorCodes.UniqueViolation, ConstraintName: { } index } => Taken(resource, await ColumnsAsync(index)),
         PostgresException { SqlState: PostgresErrorCodes.ForeignKeyViolation } => Referenced(resource.Name),
-        PostgresException { SqlState: PostgresErrorCodes.CheckViolation } => RefusedException.Invalid("Check constraint violated"),
+        PostgresException { SqlState: PostgresErrorCodes.CheckViolation or PostgresErrorCodes.NotNullViolation } => RefusedException.Invalid("Check constraint violated"),
         PostgresException p when p.SqlState.StartsWith("22", StringComparison.Ordinal) => RefusedException.Invalid("A value is out of range."),
         SqliteException { SqliteExtendedErrorCode: 2067 or 1555 } s => Taken(resource, ColumnsOfMessage(s.Message)),
         SqliteException { SqliteExtendedErrorCode: 787 or 1811 } => Referenced(resource.Name),
-        SqliteException { SqliteExtendedErrorCode: 275 } => RefusedException.Invalid("Check constraint violated"),
+        SqliteException { SqliteExtendedErrorCode: 275 or 1299 } => RefusedException.Invalid("Check constraint violated"),
         _ => null,
     };
 

@@ -48,7 +48,7 @@ public sealed class LoginTests
         await using var server = await StartedServer.StartAsync();
         var parts = (await server.LogInAsync()).Split('.');
         var payload = JsonNode.Parse(Microsoft.IdentityModel.Tokens.Base64UrlEncoder.Decode(parts[1]))!;
-        payload["id"] = 2;
+        payload["id"] = 1;
         var forged = $"{parts[0]}.{Microsoft.IdentityModel.Tokens.Base64UrlEncoder.Encode(payload.ToJsonString())}.{parts[2]}";
         Assert.Equal(401, (await server.SendAsync("GET", "/user/v1/whoami", forged)).Status);
         var unsigned = $"{Microsoft.IdentityModel.Tokens.Base64UrlEncoder.Encode("""{"alg":"none","typ":"JWT"}""")}.{parts[1]}.";
