@@ -12,7 +12,10 @@ internal sealed record WriteRequest(ResourceModel Model, Resource Resource, Reso
     /// <exception cref="RefusedException">401, 400 or 413.</exception>
     public static async Task<WriteRequest> ReadAsync(HttpContext context, ResourceModel model, Caller caller, Act act)
     {
-        var query = ResourceRequest.Of(context, model).Query;
+        var asked = ResourceRequest.Of(context, model);
+        var query = asked.Query;
+        if (query.Resource.StartsWith('$'))
+            throw RefusedException.Invalid($"Malformed url: '{asked.Target}'");
         // An unknown resource and one that the caller may not touch look alike.
         var resource = model.Resource(query.Resource) ?? throw RefusedException.NotPermitted();
         if (!AccessRule.AllowsSomewhere(caller, resource.Name, act, []))
