@@ -9,7 +9,10 @@ switch (args)
     case ["presence", ..]:
         await PresenceLoad.RunAsync(args);
         return 0;
+    case ["parse"]:
+        ReportParsing.Run();
+        return 0;
     default:
-        Console.Error.WriteLine("scenarios: queries --devices N [--database \"Host=…\"] [--explain]\n  presence --devices N [--seconds S] [--clients C] [--database \"Host=…\"] [--directory DIR]");
+        Console.Error.WriteLine("scenarios: queries --devices N [--database \"Host=…\"] [--explain]\n  presence --devices N [--seconds S] [--clients C] [--database \"Host=…\"] [--directory DIR]\n  parse");
         return 1;
 }

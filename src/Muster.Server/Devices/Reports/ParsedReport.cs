@@ -56,7 +56,8 @@ internal sealed class ParsedReport
 
     public Reported<long?> PinnedReleaseId { get; set; }
 
-    public bool IsWrong(ReportVerdict verdict, string problem)
+    /// <summary>Always false: "not read", for the reader to return.</summary>
+    public bool Refuse(ReportVerdict verdict, string problem)
     {
         Verdict = verdict;
         Problem = problem;

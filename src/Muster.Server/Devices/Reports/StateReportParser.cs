@@ -23,7 +23,7 @@ internal static class StateReportParser
         catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
             // InvalidOperationException: a string that is no valid text (bad UTF-8, half of a surrogate pair).
-            report.IsWrong(ReportVerdict.Malformed, "The body is not valid JSON.");
+            report.Refuse(ReportVerdict.Malformed, "The body is not valid JSON.");
         }
 
         return report;
@@ -39,7 +39,7 @@ internal static class StateReportParser
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
-            report.IsWrong(ReportVerdict.Malformed, "The body is not valid JSON.");
+            report.Refuse(ReportVerdict.Malformed, "The body is not valid JSON.");
         }
 
         return report;
@@ -73,7 +73,7 @@ internal static class StateReportParser
         {
         }
 
-        return report.IsWrong(ReportVerdict.NotOneDevice, "The body must hold the state of exactly one device, which the key belongs to.");
+        return report.Refuse(ReportVerdict.NotOneDevice, "The body must hold the state of exactly one device, which the key belongs to.");
     }
 
     private static bool ReadLocal(ref Utf8JsonReader reader, ParsedReport report)
@@ -91,7 +91,7 @@ internal static class StateReportParser
                 }
                 else if (reader.TokenType != JsonTokenType.StartObject)
                 {
-                    return report.IsWrong(ReportVerdict.Invalid, "\"local\" must be an object.");
+                    return report.Refuse(ReportVerdict.Invalid, "\"local\" must be an object.");
                 }
                 else
                 {
@@ -106,7 +106,7 @@ internal static class StateReportParser
         {
         }
 
-        return found || report.IsWrong(ReportVerdict.Invalid, "The body must hold \"local\".");
+        return found || report.Refuse(ReportVerdict.Invalid, "The body must hold \"local\".");
     }
 
     private static bool ReadDevice(ref Utf8JsonReader reader, ParsedReport report, bool isV2)
@@ -118,7 +118,7 @@ internal static class StateReportParser
                 ? reader.Read() && (isV2 ? ReadImages(ref reader, report) : ReadApps(ref reader, report))
                 : fields.Read(ref reader, report, isV2);
             if (!read)
-                return report.Verdict == ReportVerdict.Ok ? report.IsWrong(ReportVerdict.Invalid, $"\"{fields.Current}\" has a type or value that it must not have.") : false;
+                return report.Verdict == ReportVerdict.Ok ? report.Refuse(ReportVerdict.Invalid, $"\"{fields.Current}\" has a type or value that it must not have.") : false;
         }
 
         report.Fields = fields.ToReport();
@@ -130,14 +130,14 @@ internal static class StateReportParser
         if (reader.TokenType == JsonTokenType.Null)
             return true;
         if (reader.TokenType != JsonTokenType.StartObject)
-            return report.IsWrong(ReportVerdict.Invalid, "\"apps\" must be an object.");
+            return report.Refuse(ReportVerdict.Invalid, "\"apps\" must be an object.");
         List<ReportedApp> apps = [];
         while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
         {
             var uuid = reader.GetString()!;
             reader.Read();
             if (reader.TokenType != JsonTokenType.StartObject || apps.Count == MaxApps || !ReadApp(ref reader, uuid, apps, report))
-                return report.Verdict == ReportVerdict.Ok ? report.IsWrong(ReportVerdict.Invalid, "An app in \"apps\" must be an object with releases.") : false;
+                return report.Verdict == ReportVerdict.Ok ? report.Refuse(ReportVerdict.Invalid, "An app in \"apps\" must be an object with releases.") : false;
         }
 
         report.Apps = apps;
@@ -154,7 +154,7 @@ internal static class StateReportParser
             {
                 reader.Read();
                 if (!FieldReader.TryText(ref reader, out running))
-                    return report.IsWrong(ReportVerdict.Invalid, "\"release_uuid\" must be a text.");
+                    return report.Refuse(ReportVerdict.Invalid, "\"release_uuid\" must be a text.");
             }
             else if (reader.ValueTextEquals("releases"u8))
             {
@@ -176,13 +176,13 @@ internal static class StateReportParser
     private static bool ReadReleases(ref Utf8JsonReader reader, List<ReportedRelease> releases, ParsedReport report)
     {
         if (reader.TokenType != JsonTokenType.StartObject)
-            return report.IsWrong(ReportVerdict.Invalid, "\"releases\" must be an object.");
+            return report.Refuse(ReportVerdict.Invalid, "\"releases\" must be an object.");
         while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
         {
             var commit = reader.GetString()!;
             reader.Read();
             if (reader.TokenType != JsonTokenType.StartObject || releases.Count == MaxReleases)
-                return report.IsWrong(ReportVerdict.Invalid, "A release in \"releases\" must be an object.");
+                return report.Refuse(ReportVerdict.Invalid, "A release in \"releases\" must be an object.");
             if (!ReadRelease(ref reader, commit, releases, report))
                 return false;
         }
@@ -202,7 +202,7 @@ internal static class StateReportParser
                 if (reader.TokenType == JsonTokenType.Null)
                     continue;
                 if (FieldReader.ReadUpdateStatus(ref reader) is not { } known)
-                    return report.IsWrong(ReportVerdict.Invalid, "\"update_status\" is none of rejected, aborted, downloading, downloaded, applying changes, done.");
+                    return report.Refuse(ReportVerdict.Invalid, "\"update_status\" is none of rejected, aborted, downloading, downloaded, applying changes, done.");
                 status = known;
             }
             else if (reader.ValueTextEquals("services"u8))
@@ -225,12 +225,12 @@ internal static class StateReportParser
     private static bool ReadServices(ref Utf8JsonReader reader, List<ReportedService> services, ParsedReport report)
     {
         if (reader.TokenType != JsonTokenType.StartObject)
-            return report.IsWrong(ReportVerdict.Invalid, "\"services\" must be an object.");
+            return report.Refuse(ReportVerdict.Invalid, "\"services\" must be an object.");
         while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
         {
             reader.Read();
             if (reader.TokenType != JsonTokenType.StartObject || services.Count == MaxServices || !ReadService(ref reader, out var service))
-                return report.IsWrong(ReportVerdict.Invalid, "A service must be an object with \"image\", \"status\" and perhaps \"download_progress\".");
+                return report.Refuse(ReportVerdict.Invalid, "A service must be an object with \"image\", \"status\" and perhaps \"download_progress\".");
             services.Add(service);
         }
 
@@ -283,13 +283,13 @@ internal static class StateReportParser
         if (reader.TokenType == JsonTokenType.Null)
             return true;
         if (reader.TokenType != JsonTokenType.StartObject)
-            return report.IsWrong(ReportVerdict.Invalid, "\"apps\" must be an object.");
+            return report.Refuse(ReportVerdict.Invalid, "\"apps\" must be an object.");
         List<ReportedImage> images = [];
         while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
         {
             reader.Read();
             if (reader.TokenType != JsonTokenType.StartObject)
-                return report.IsWrong(ReportVerdict.Invalid, "An app in \"apps\" must be an object.");
+                return report.Refuse(ReportVerdict.Invalid, "An app in \"apps\" must be an object.");
             while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
             {
                 var isServices = reader.ValueTextEquals("services"u8);
@@ -297,7 +297,7 @@ internal static class StateReportParser
                 if (!isServices)
                     reader.Skip();
                 else if (reader.TokenType != JsonTokenType.StartObject || !ReadImagesOfApp(ref reader, images, report))
-                    return report.Verdict == ReportVerdict.Ok ? report.IsWrong(ReportVerdict.Invalid, "\"services\" must be an object.") : false;
+                    return report.Verdict == ReportVerdict.Ok ? report.Refuse(ReportVerdict.Invalid, "\"services\" must be an object.") : false;
             }
         }
 
@@ -310,7 +310,7 @@ internal static class StateReportParser
         while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
         {
             if (!long.TryParse(reader.GetString(), System.Globalization.NumberStyles.None, System.Globalization.CultureInfo.InvariantCulture, out var imageId) || imageId <= 0)
-                return report.IsWrong(ReportVerdict.Invalid, "Invalid image ID value in request");
+                return report.Refuse(ReportVerdict.Invalid, "Invalid image ID value in request");
             reader.Read();
             if (reader.TokenType != JsonTokenType.StartObject || images.Count == MaxServices)
                 return false;
@@ -323,20 +323,20 @@ internal static class StateReportParser
                 {
                     reader.Read();
                     if (!FieldReader.TryId(ref reader, out releaseId))
-                        return report.IsWrong(ReportVerdict.Invalid, "Invalid release ID value in request");
+                        return report.Refuse(ReportVerdict.Invalid, "Invalid release ID value in request");
                 }
                 else if (reader.ValueTextEquals("status"u8))
                 {
                     reader.Read();
                     if (reader.TokenType != JsonTokenType.String)
-                        return report.IsWrong(ReportVerdict.Invalid, "\"status\" of a service must be a text.");
+                        return report.Refuse(ReportVerdict.Invalid, "\"status\" of a service must be a text.");
                     status = ServiceStatusWords.Read(ref reader);
                 }
                 else if (reader.ValueTextEquals("download_progress"u8))
                 {
                     reader.Read();
                     if (!FieldReader.TryInteger(ref reader, out progress))
-                        return report.IsWrong(ReportVerdict.Invalid, "\"download_progress\" must be a whole number.");
+                        return report.Refuse(ReportVerdict.Invalid, "\"download_progress\" must be a whole number.");
                 }
                 else
                 {
@@ -346,7 +346,7 @@ internal static class StateReportParser
             }
 
             if (releaseId == 0)
-                return report.IsWrong(ReportVerdict.Invalid, "Invalid release ID value in request");
+                return report.Refuse(ReportVerdict.Invalid, "Invalid release ID value in request");
             images.Add(new(imageId, releaseId, status, progress));
         }
 
