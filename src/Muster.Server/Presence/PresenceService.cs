@@ -23,6 +23,8 @@ internal sealed partial class PresenceService(
         }
 
         var changed = await loader.LoadAsync(cancellation);
+        // What reading left behind is as much again as what was kept; it would stay resident for hours.
+        GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive, blocking: true, compacting: true);
         await Task.WhenAll(changed.Select(id => mail.PostAsync(Partition.Of(id), new ReadFact(id, "restart"))));
         await allowances.LookAtAllAsync();
         presence.Open();

@@ -55,6 +55,5 @@ public sealed class DatabaseAwayTests
         await node.PassAsync(TimeSpan.FromSeconds(152));
         Assert.Equal("timeout", await fleet.ReadAsync("SELECT heartbeat FROM device WHERE id = @p0", silent.Id));
         await node.StopAsync();
-        await server.StopServerAsync();
     }
 }
