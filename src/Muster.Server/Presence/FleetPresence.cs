@@ -277,7 +277,7 @@ public sealed class FleetPresence
         if (memory.State(slot) is null)
             return null;
         var (chunk, i) = Row(slot);
-        var (observed, at) = (clock.Now, clock.WallNow);
+        var (observed, at) = (clock.Instant, clock.WallNow);
         if (kind is ContactKind.Poll)
         {
             Volatile.Write(ref chunk.LastPollAt[i], at);

@@ -9,7 +9,7 @@ namespace Muster.Server.Presence;
 internal sealed class ListeningClock(TimeProvider time)
 {
     private readonly Lock gate = new();
-    private StrongBox current = new(ObserverClock.First);
+    private StrongBox current = new(ObserverClock.First, time.GetTimestamp());
     private long lastTick = time.GetTimestamp();
 
     /// <summary>The clock as of the last tick.</summary>
@@ -17,6 +17,20 @@ internal sealed class ListeningClock(TimeProvider time)
 
     /// <summary>Observed ms as of the last tick.</summary>
     public long Now => Volatile.Read(ref current).Clock.Now;
+
+    /// <summary>
+    /// Observed ms at this moment. A contact counts from when it came: from the tick before it, its silence would be found
+    /// too early by as much as the ticks are apart.
+    /// </summary>
+    public long Instant
+    {
+        get
+        {
+            var box = Volatile.Read(ref current);
+            var sinceTick = (long)time.GetElapsedTime(box.TickedAt).TotalMilliseconds;
+            return box.Clock.Now + (box.Clock.IsListening ? Math.Clamp(sinceTick, 0, ObserverClock.BelievableTick) : 0);
+        }
+    }
 
     /// <summary>Unix ms.</summary>
     public long WallNow => time.GetUtcNow().ToUnixTimeMilliseconds();
@@ -26,7 +40,7 @@ internal sealed class ListeningClock(TimeProvider time)
         lock (gate)
         {
             lastTick = time.GetTimestamp();
-            Volatile.Write(ref current, new(clock));
+            Volatile.Write(ref current, new(clock, lastTick));
         }
     }
 
@@ -42,13 +56,14 @@ internal sealed class ListeningClock(TimeProvider time)
                 return;
             // What is less than a millisecond stays for the next tick.
             lastTick += (long)(elapsed * (time.TimestampFrequency / 1000.0));
-            Volatile.Write(ref current, new(current.Clock.Advance(elapsed, listening)));
+            Volatile.Write(ref current, new(current.Clock.Advance(elapsed, listening), lastTick));
         }
     }
 
     /// <summary>Makes a clock value readable in one piece.</summary>
-    private sealed class StrongBox(ObserverClock clock)
+    private sealed class StrongBox(ObserverClock clock, long tickedAt)
     {
         public readonly ObserverClock Clock = clock;
+        public readonly long TickedAt = tickedAt;
     }
 }
