@@ -4,9 +4,12 @@ using System.Security.Authentication;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Time.Testing;
 using Muster.Server;
+using Muster.Server.Hosting;
+using Muster.Server.Hosting.Https;
 
 namespace Muster.Tests.Hosting;
 
@@ -49,7 +52,14 @@ public sealed class HttpsTests
     public async Task The_certificate_is_renewed_before_it_runs_out()
     {
         var time = new FakeTimeProvider(DateTimeOffset.UtcNow);
-        await using var server = await StartAsync(NewData(), time);
+        // Only what serves certificates: a whole server would live through every tick of the months that pass here.
+        var builder = WebApplication.CreateSlimBuilder(["--urls=https://127.0.0.1:0", $"--data={NewData()}"]);
+        builder.Services.AddSingleton<TimeProvider>(time).AddSingleton(DataDirectory.Of(builder.Configuration)).AddSingleton<ServerCertificates>();
+        builder.WebHost.UseKestrelHttpsConfiguration();
+        builder.WebHost.ConfigureKestrel(kestrel => kestrel.ApplicationServices.GetRequiredService<ServerCertificates>().Apply(kestrel));
+        await using var server = builder.Build();
+        server.MapGet("/healthz", () => "OK");
+        await server.StartAsync();
         var first = await ServedAsync(server);
         time.Advance(first.NotAfter.ToUniversalTime() - time.GetUtcNow().UtcDateTime - TimeSpan.FromDays(30));
         var second = await ServedAsync(server);
@@ -66,7 +76,7 @@ public sealed class HttpsTests
         await File.WriteAllTextAsync(certificate, given.ExportCertificatePem());
         await File.WriteAllTextAsync(privateKey, key.ExportPkcs8PrivateKeyPem());
 
-        await using var server = await StartAsync(data, null, $"--certificate={certificate}", $"--certificate-key={privateKey}");
+        await using var server = await StartAsync(data, $"--certificate={certificate}", $"--certificate-key={privateKey}");
         Assert.Equal(given.Thumbprint, (await ServedAsync(server)).Thumbprint);
         Assert.False(File.Exists(Path.Combine(data, "ca.pem")));
         using var client = Client(anyCertificate: true);
@@ -75,13 +85,9 @@ public sealed class HttpsTests
 
     private static string NewData() => Directory.CreateTempSubdirectory("muster-https-").FullName;
 
-    private static async Task<WebApplication> StartAsync(string data, TimeProvider? time = null, params string[] further)
+    private static async Task<WebApplication> StartAsync(string data, params string[] further)
     {
-        var server = ServerHost.Build(["--urls=https://127.0.0.1:0", $"--data={data}", .. further], builder =>
-        {
-            if (time is not null)
-                builder.Services.AddSingleton(time);
-        });
+        var server = ServerHost.Build(["--urls=https://127.0.0.1:0", $"--data={data}", .. further]);
         await server.StartAsync();
         return server;
     }
