@@ -11,8 +11,14 @@ public sealed class ReportedState(ImmutableSortedDictionary<string, string> fiel
     /// <summary>Metrics count as changed only when they move to another bucket of this width; 0: on any change.</summary>
     private static readonly ImmutableDictionary<string, int> Buckets = new Dictionary<string, int>
     {
-        ["cpu_usage"] = 20, ["cpu_temp"] = 5, ["memory_usage"] = 10,
-        ["memory_total"] = 0, ["storage_usage"] = 0, ["storage_total"] = 0, ["storage_block_device"] = 0, ["cpu_id"] = 0,
+        ["cpu_usage"] = 20,
+        ["cpu_temp"] = 5,
+        ["memory_usage"] = 10,
+        ["memory_total"] = 0,
+        ["storage_usage"] = 0,
+        ["storage_total"] = 0,
+        ["storage_block_device"] = 0,
+        ["cpu_id"] = 0,
     }.ToImmutableDictionary();
 
     public ImmutableSortedDictionary<string, string> Fields { get; } = fields;
