@@ -163,16 +163,17 @@ public sealed class FleetPresence
 
     /// <summary>
     /// Told after a committed write of something the status or the target state reads. When the task completes,
-    /// the next read shows the consequences. A lost telling heals at the next start.
+    /// the next read shows the consequences. It cannot be cancelled: a caller who hung up has written all the same.
+    /// A lost telling heals at the next start.
     /// </summary>
     /// <exception cref="DatabaseAwayException">The consequences are caught up with when the database is back.</exception>
-    public async Task ChangedAsync(InputChange change, CancellationToken cancellation = default)
+    public async Task ChangedAsync(InputChange change)
     {
         // A load that has not begun will read the change; one under way may have read what was before it.
         if (!begun)
             return;
-        await opened.Task.WaitAsync(cancellation);
-        await inputs.ApplyAsync(change, cancellation);
+        await opened.Task;
+        await inputs.ApplyAsync(change);
         InputsChanged?.Invoke(change);
     }
 

@@ -13,13 +13,13 @@ internal sealed class InputChanges(FleetMemory memory, PresenceReader reader, Pa
     private readonly SemaphoreSlim fleetOrder = new(1, 1);
     private volatile bool missedTooMany;
 
-    public async Task ApplyAsync(InputChange change, CancellationToken cancellation)
+    public async Task ApplyAsync(InputChange change)
     {
         foreach (var fleet in change.Fleets)
             memory.MoveFleetTicket(fleet);
         try
         {
-            await FollowAsync(change, cancellation);
+            await FollowAsync(change);
         }
         catch (Exception e) when (e is DatabaseAwayException or PresenceBusyException)
         {
@@ -41,11 +41,11 @@ internal sealed class InputChanges(FleetMemory memory, PresenceReader reader, Pa
             missedTooMany = false;
             missed.Clear();
             var all = await reader.FleetsAsync();
-            await ApplyAsync(new("recovery") { Fleets = [.. all.Select(f => f.Id)], Organizations = [.. all.Select(f => f.OrganizationId).Distinct()] }, CancellationToken.None);
+            await ApplyAsync(new("recovery") { Fleets = [.. all.Select(f => f.Id)], Organizations = [.. all.Select(f => f.OrganizationId).Distinct()] });
         }
 
         for (var left = missed.Count; left > 0 && missed.TryDequeue(out var change); left--)
-            await ApplyAsync(change, CancellationToken.None);
+            await ApplyAsync(change);
     }
 
     /// <summary>Whether something waits for <see cref="CatchUpAsync"/>.</summary>
@@ -56,34 +56,34 @@ internal sealed class InputChanges(FleetMemory memory, PresenceReader reader, Pa
 
     public void Dispose() => fleetOrder.Dispose();
 
-    private async Task FollowAsync(InputChange change, CancellationToken cancellation)
+    private async Task FollowAsync(InputChange change)
     {
         var organizations = new HashSet<long>(change.Organizations);
-        await ReadFleetsAsync(change, organizations, cancellation);
+        await ReadFleetsAsync(change, organizations);
         var devices = new HashSet<long>([.. change.Devices, .. change.Added, .. change.Removed.Select(r => r.Id)]);
         if (change.Fleets.Count > 0)
-            devices.UnionWith(await reader.DeviceIdsAsync(change.Fleets, cancellation));
+            devices.UnionWith(await reader.DeviceIdsAsync(change.Fleets));
 
         var facts = devices.Select(id => new ReadFact(id, change.Cause)).ToList();
-        await Task.WhenAll(facts.Select(fact => mail.PostAsync(Partition.Of(fact.DeviceId), fact))).WaitAsync(cancellation);
+        await Task.WhenAll(facts.Select(fact => mail.PostAsync(Partition.Of(fact.DeviceId), fact)));
         foreach (var fleet in facts.SelectMany(f => f.Counted).Distinct())
         {
             if (memory.Fleets.TryGetValue(fleet, out var row) && row.IsLimited)
                 organizations.Add(row.OrganizationId);
         }
 
-        await Task.WhenAll(organizations.Select(allowances.LookAtAsync)).WaitAsync(cancellation);
+        await Task.WhenAll(organizations.Select(allowances.LookAtAsync));
     }
 
     /// <summary>One at a time, so that an older reading never overrides a newer one.</summary>
-    private async Task ReadFleetsAsync(InputChange change, HashSet<long> organizations, CancellationToken cancellation)
+    private async Task ReadFleetsAsync(InputChange change, HashSet<long> organizations)
     {
         if (change.Fleets.Count == 0 && change.Organizations.Count == 0)
             return;
-        await fleetOrder.WaitAsync(cancellation);
+        await fleetOrder.WaitAsync();
         try
         {
-            var rows = (await reader.FleetsAsync(fleets: change.Fleets, cancellation: cancellation)).Concat(await reader.FleetsAsync(organizations: change.Organizations, cancellation: cancellation)).ToList();
+            var rows = (await reader.FleetsAsync(fleets: change.Fleets)).Concat(await reader.FleetsAsync(organizations: change.Organizations)).ToList();
             foreach (var gone in change.Fleets.Except(rows.Select(r => r.Id)))
                 memory.Fleets.TryRemove(gone, out _);
             foreach (var row in rows)

@@ -72,7 +72,7 @@ internal sealed partial class PresenceTicker(
         committer.Resume();
         // What was read again may have changed its answer meanwhile.
         if (suspects.Count > 0)
-            await inputs.ApplyAsync(new("recovery") { Devices = [.. suspects] }, CancellationToken.None);
+            await inputs.ApplyAsync(new("recovery") { Devices = [.. suspects] });
         await inputs.CatchUpAsync();
     }
 

@@ -46,7 +46,7 @@ public sealed class SqliteDatabase : Database
         try
         {
             await connection.OpenAsync(cancellation);
-            Pragma(connection, "PRAGMA query_only=ON; PRAGMA cache_size=-16384; PRAGMA temp_store=MEMORY; PRAGMA mmap_size=1073741824;");
+            Pragma(connection, "PRAGMA query_only=ON; PRAGMA cache_size=-16384; PRAGMA temp_store=MEMORY; PRAGMA mmap_size=67108864;");
             return connection;
         }
         catch (SqliteException e)

@@ -25,7 +25,7 @@ internal sealed class DeviceRegistry(Database database, FleetPresence presence, 
         }
 
         if (written.Outcome == RegistrationOutcome.Done)
-            await presence.ChangedAsync(new("registered") { Added = [written.DeviceId] }, cancellation);
+            await presence.ChangedAsync(new("registered") { Added = [written.DeviceId] });
         return written;
     }
 

@@ -30,7 +30,7 @@ internal sealed class OwnRow(Database database, FleetPresence presence, TimeProv
             },
             cancellation);
         if (isWritten)
-            await presence.ChangedAsync(new(report.PinnedReleaseId.IsPresent ? "pin" : "device") { Devices = [id] }, cancellation);
+            await presence.ChangedAsync(new(report.PinnedReleaseId.IsPresent ? "pin" : "device") { Devices = [id] });
         return isWritten;
     }
 }
