@@ -58,7 +58,7 @@ fi
 run_tests() {
   local name=$1 report="$results/$1.trx" counters
   echo "Testing: $name"
-  "tests/$name/bin/Release/net10.0/$name" --progress off --ansi off --timeout 12m \
+  "tests/$name/bin/Release/net10.0/$name" --progress off --ansi off --timeout 35m \
     --results-directory "$results" --report-xunit-trx --report-xunit-trx-filename "$name.trx" </dev/null
   local code=$?
   counters=$(grep -o '<Counters [^>]*>' "$report" 2>/dev/null)

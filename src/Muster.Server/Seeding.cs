@@ -11,7 +11,7 @@ namespace Muster.Server;
 /// <param name="Fleet">organization/fleet; both are made when missing.</param>
 /// <param name="Fleets">The devices are spread evenly over this many fleets: the one named, then the same name with -2, -3, …</param>
 /// <param name="Seed">Uuid and key of device n follow from it (<see cref="DeviceIdentity.Of"/>), so that a load generator needs no list.</param>
-/// <param name="Lived">The devices have polled a moment ago; otherwise they were never seen.</param>
+/// <param name="Lived">The devices have reported all that a supervisor reports, and polled a moment ago; otherwise they were never seen.</param>
 internal sealed record SeedOptions(string Fleet, int Fleets, int Devices, string Seed, bool Lived);
 
 /// <summary>
@@ -23,7 +23,7 @@ internal sealed class Seeding(Database database, TimeProvider time)
     private const int Batch = 50_000;
     private const string DeviceType = "generic-amd64";
 
-    private sealed record SeededFleet(long Id, long ReleaseId);
+    private sealed record SeededFleet(long Id, long ReleaseId, long ImageId);
 
     /// <returns>How many devices were added.</returns>
     public async Task<int> RunAsync(SeedOptions options, Action<int> progress)
@@ -81,15 +81,19 @@ internal sealed class Seeding(Database database, TimeProvider time)
             await InsertAsync(write, "device",
                 [
                     "id", "actor_id", "uuid", "name", "fleet_id", "device_type_id", "created_at", "modified_at", "is_active", "activated_at", "status", "os_version", "os_variant",
-                    "supervisor_version", "running_release_id", "heartbeat", "heartbeat_changed_at", "overall_status", "status_reason", "status_since", "update_status", "update_status_changed_at",
+                    "supervisor_version", "ip_address", "mac_address", "public_address", "api_port", "api_secret", "memory_usage", "memory_total", "storage_block_device",
+                    "storage_usage", "storage_total", "cpu_usage", "cpu_temp", "cpu_id", "running_release_id", "heartbeat", "heartbeat_changed_at", "overall_status", "status_reason", "status_since", "update_status", "update_status_changed_at",
                 ],
                 numbers.Select(n => new object?[]
                 {
                     device + n.Offset, actor + n.Offset, n.Identity.Uuid, Name(n.Number), n.Fleet.Id, deviceType, now, now, 1, now, "Idle", "balenaOS 6.5.39", "prod",
-                    "19.0.5", n.Fleet.ReleaseId, "online", now, "reduced-functionality", "cloudlink-missing", now, "done", now,
+                    "19.0.5", Address(10, n.Number), Mac(n.Number), Address(203, n.Number), 48484, n.Identity.Key, 512, 4096, "/dev/mmcblk0p6",
+                    2048, 29_000, 20, 45, n.Identity.Uuid[..16], n.Fleet.ReleaseId, "online", now, "reduced-functionality", "cloudlink-missing", now, "done", now,
                 }));
             await InsertAsync(write, "device_contact", ["device_id", "last_poll_at", "last_contact_at", "observed_poll", "observed_contact"],
                 numbers.Select(n => new object?[] { device + n.Offset, now, now, observed, observed }));
+            await InsertAsync(write, "image_install", ["device_id", "image_id", "release_id", "status", "install_date", "created_at", "modified_at"],
+                numbers.Select(n => new object?[] { device + n.Offset, n.Fleet.ImageId, n.Fleet.ReleaseId, "Running", now, now, now }));
         }
         else
         {
@@ -137,7 +141,7 @@ internal sealed class Seeding(Database database, TimeProvider time)
             await DoAsync(write, "UPDATE fleet SET target_release_id = @p1 WHERE id = @p0", fleet, release);
         }
 
-        return new(fleet, release);
+        return new(fleet, release, (long)(await ScalarAsync(write, "SELECT min(image_id) FROM release_image WHERE release_id = @p0", release))!);
     }
 
     private static async Task InsertAsync(WriteScope write, string table, string[] columns, IEnumerable<object?[]> rows)
@@ -161,6 +165,11 @@ internal sealed class Seeding(Database database, TimeProvider time)
             await command.ExecuteNonQueryAsync();
         }
     }
+
+    private static string Address(int network, int number) =>
+        string.Create(CultureInfo.InvariantCulture, $"{network}.{(number >> 16) & 255}.{(number >> 8) & 255}.{number & 255}");
+
+    private static string Mac(int number) => string.Create(CultureInfo.InvariantCulture, $"DC:A6:32:{(number >> 16) & 255:X2}:{(number >> 8) & 255:X2}:{number & 255:X2}");
 
     private static string Name(int number) => string.Create(CultureInfo.InvariantCulture, $"device-{number:0000000}");
 
