@@ -13,7 +13,7 @@ namespace Muster.Server.Resources.Writes;
 /// Carries out writes: one transaction per request; whoever's work depends on what changed is told after the commit and
 /// before the answer, so that the next read shows the consequences.
 /// </summary>
-internal sealed class Writer(Database database, Callers callers, ResourceRules rules, ConstraintErrors constraints, FleetPresence presence, OsProgress progress, TimeProvider time)
+internal sealed partial class Writer(Database database, Callers callers, ResourceRules rules, ConstraintErrors constraints, FleetPresence presence, OsProgress progress, TimeProvider time, ILogger<Writer> log)
 {
     /// <summary>POST: a new row. Its JSON, as a read would show it, and its id.</summary>
     /// <exception cref="RefusedException">Nothing was written.</exception>
@@ -104,7 +104,16 @@ internal sealed class Writer(Database database, Callers callers, ResourceRules r
                 throw;
             }
         });
-        await after.TellAsync(presence, callers);
+        try
+        {
+            await after.TellAsync(presence, callers);
+        }
+        catch (Exception e) when (e is DatabaseAwayException or PresenceBusyException)
+        {
+            // The write stands on record, and an answer must not deny it; presence catches up when the database is back.
+            LogUntold(e, request.Resource.Name);
+        }
+
         return result;
     }
 
@@ -213,4 +222,7 @@ internal sealed class Writer(Database database, Callers callers, ResourceRules r
         await using var command = new QueryCompiler(write.Model, write.Scope.Dialect, ReadScope.Of(write.Caller), write.Now).Rows(query).In(write.Scope);
         return await command.ExecuteScalarAsync() as string ?? $$"""{"id":{{id}}}""";
     }
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "A write of {Resource} is on record; its consequences are caught up with when the database is back.")]
+    private partial void LogUntold(Exception e, string resource);
 }
