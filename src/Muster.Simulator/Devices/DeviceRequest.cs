@@ -26,5 +26,5 @@ public readonly record struct DeviceAnswer(int Status, string? ETag, string Body
 /// <param name="Downloading">A service of the target release is being downloaded.</param>
 /// <param name="UpdateStatus">The lowest over the releases reported; null before there was any.</param>
 /// <param name="RunningRelease">Commit of the settled release.</param>
-/// <param name="OsProgress">provisioning_progress, or null.</param>
+/// <param name="OsProgress">provisioning_progress as the OS's own tool sends it, which says nothing of the rest; null in a supervisor's report.</param>
 public sealed record Claim(bool Downloading, string? UpdateStatus, string? RunningRelease, int? OsProgress);

@@ -20,7 +20,7 @@ public sealed class OsUpdate(SupervisorTimings timings)
 
     public void Stop() => (step, waiting, NextDue) = (Steps.Length, false, long.MaxValue);
 
-    public DeviceRequest? Take(long now, DeviceIdentity identity, int boot, Claim before)
+    public DeviceRequest? Take(long now, DeviceIdentity identity, int boot)
     {
         if (waiting || step == Steps.Length || now < NextDue)
             return null;
@@ -30,7 +30,7 @@ public sealed class OsUpdate(SupervisorTimings timings)
         {
             Body = string.Create(CultureInfo.InvariantCulture, $"provisioning_progress={progress}&provisioning_state={Uri.EscapeDataString(state)}&status=configuring"),
             ContentType = "application/x-www-form-urlencoded",
-            Claim = before with { OsProgress = progress },
+            Claim = new(false, null, null, progress),
         };
     }
 

@@ -148,7 +148,7 @@ public sealed class SimulatedDevice
 
         if (registration.Take(now, Boot) is { } introduction)
             return introduction;
-        if (osUpdate.Take(now, Identity, Boot, Claim) is { } progress)
+        if (osUpdate.Take(now, Identity, Boot) is { } progress)
             return progress;
         if (poll.TryTake(now))
             return new(RequestKind.Poll, "GET", $"/device/v3/{Identity.Uuid}/state", Identity.Key, Boot) { IfNoneMatch = poll.ETag };

@@ -159,24 +159,22 @@ public sealed class DeviceTruth
     /// <summary>What the device may last have said of itself; a null element: nothing yet; null: something before this run.</summary>
     private ImmutableArray<Claim?>? Claims(long from, long to)
     {
-        Claim? certain = null;
-        var open = new List<Claim?>();
+        var possible = new List<Claim?> { null };
+        var anyCertain = false;
         foreach (var report in reports)
         {
             if (report.At > to)
                 break;
-            if (IsCertain(report) && report.AnsweredAt <= from)
-            {
-                certain = report.Claim;
-                open.Clear();
-            }
-            else
-            {
-                open.Add(report.Claim);
-            }
+            var isCertain = IsCertain(report) && report.AnsweredAt <= from;
+            anyCertain |= isCertain && report.Claim is not { OsProgress: not null };
+            // The OS's tool tells its progress only; whatever else was possible stays so.
+            List<Claim?> now = report.Claim is { OsProgress: { } progress }
+                ? [.. possible.Distinct().Select(before => (before ?? new Claim(false, null, null, null)) with { OsProgress = progress })]
+                : [report.Claim];
+            possible = isCertain ? now : [.. possible, .. now];
         }
 
-        return certain is null && !IsNew ? null : [certain, .. open];
+        return !anyCertain && !IsNew ? null : [.. possible];
     }
 
     private ImmutableArray<string> Overall(long from, long to, ImmutableArray<string> heartbeats, ImmutableArray<bool> cloudlinks, ImmutableArray<Claim?>? claims)

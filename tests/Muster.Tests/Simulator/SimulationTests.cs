@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Text.RegularExpressions;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.Configuration;
 using Muster.Server;
@@ -12,7 +13,7 @@ namespace Muster.Tests.Simulator;
 /// A simulated fleet in real trouble against a whole server, forty times faster than life. How late the server is depends
 /// on the machine, and is measured only; whether what it said was true does not.
 /// </summary>
-public sealed class SimulationTests
+public sealed partial class SimulationTests
 {
     private const string Fleet = "lab/bench";
 
@@ -43,7 +44,7 @@ public sealed class SimulationTests
 
         var (exit, text) = await RunAsync(options);
 
-        Assert.True(exit == Simulation.Good, text);
+        Assert.True(exit == Simulation.Good, text + EventsOfThoseNamed(text, options.Log!));
         using var report = JsonDocument.Parse(await File.ReadAllTextAsync(options.Report!));
         Assert.Equal(30, report.RootElement.GetProperty("devices").GetInt32());
         Assert.True(report.RootElement.GetProperty("samples").GetInt32() > 300, text);
@@ -104,6 +105,7 @@ public sealed class SimulationTests
         ServiceKey = await server.People.CreateServiceKeyAsync("tunnels"),
         Scenario = Path.Combine(server.DataDirectory, "scenario.json"),
         Report = Path.Combine(server.DataDirectory, "report.json"),
+        Log = Path.Combine(server.DataDirectory, "truth.jsonl"),
         Verify = true,
         TimeScale = 40,
         PollInterval = TimeSpan.FromSeconds(2),
@@ -113,6 +115,13 @@ public sealed class SimulationTests
         OfflineAfter = TimeSpan.FromSeconds(1),
         Tolerance = TimeSpan.FromSeconds(10),
     };
+
+    /// <summary>What the devices that the report names really did: a false status is hard to understand without it.</summary>
+    private static string EventsOfThoseNamed(string report, string log) =>
+        string.Join('\n', File.ReadLines(log).Where(line => line.Contains("report", StringComparison.Ordinal) && Uuids().Matches(line).Any(uuid => report.Contains(uuid.Value, StringComparison.Ordinal))));
+
+    [GeneratedRegex("[0-9a-f]{32}")]
+    private static partial Regex Uuids();
 
     private static async Task<(int Exit, string Text)> RunAsync(SimulationOptions options)
     {

@@ -145,6 +145,20 @@ public sealed class VerificationTests
     }
 
     [Fact]
+    public void The_progress_of_an_OS_update_does_not_settle_what_an_unanswered_report_said()
+    {
+        TruthEvent[] more =
+        [
+            new(Device, 50_500, TruthEvents.Report) { Claim = new Claim(false, "applying changes", "two", null) },
+            new(Device, 51_000, TruthEvents.Report) { AnsweredAt = 51_010, Status = 200, Claim = new Claim(false, null, null, 50) },
+        ];
+        var truth = Truth.AddRange(more).Sort((a, b) => a.At.CompareTo(b.At));
+        var possible = new DeviceTruth(Device, truth, [], Bounds).At(52_000, 52_010);
+        Assert.Equal(["applying changes", "done"], possible.UpdateStatus!.Value.Distinct().Order(StringComparer.Ordinal));
+        Assert.Equal(["configuring"], possible.Overall);
+    }
+
+    [Fact]
     public void Time_in_which_the_server_was_away_moves_nothing()
     {
         var truth = Truth.Add(new("", 62_000, TruthEvents.ServerAway) { AnsweredAt = 90_000 });
