@@ -9,6 +9,7 @@ devices=${1:?how many devices} database=${2:-}
 port=18390 url=http://127.0.0.1:18390 seconds=10
 work=$(mktemp -d /tmp/muster-figures-XXXXXX)
 muster=src/Muster.Server/bin/Release/net10.0/muster
+export Admin__Password=only-for-this-run
 store=(--data "$work/data")
 [ -z "$database" ] || store+=(--database "$database")
 pid=
@@ -20,7 +21,7 @@ dotnet build src/Muster.Server -c Release -v q --nologo >/dev/null
 # A small fleet of its own whose devices poll often: their silence is what is timed.
 "$muster" seed --devices 2000 --fleet load/short --seed short --lived "${store[@]}" | tail -n 1
 
-Admin__Password=only-for-this-run "$muster" serve --urls "$url" "${store[@]}" \
+"$muster" serve --urls "$url" "${store[@]}" \
   --Presence:PollIntervalFloor 00:00:01 --Presence:TimeoutMargin 00:00:10 >"$work/log" 2>&1 &
 pid=$!
 began=$(date +%s%N)
@@ -29,7 +30,7 @@ echo "ready after $(( ($(date +%s%N) - began) / 1000000 )) ms"
 sleep 5
 grep -E 'VmRSS|VmHWM' "/proc/$pid/status"
 
-export FIGURES_URL=$url FIGURES_PASSWORD=only-for-this-run
+export FIGURES_URL=$url
 python3 - <<'PY'
 import http.client, json, os, statistics, time, urllib.parse
 host = os.environ['FIGURES_URL'].split('//')[1]
@@ -40,7 +41,7 @@ def call(method, path, body=None, token=None):
     connection.request(method, urllib.parse.quote(path, safe="/?$&=(),;'"), json.dumps(body) if body is not None else None, headers)
     answer = connection.getresponse()
     return answer.status, answer.read()
-token = call('POST', '/login_', {'username': 'admin@muster.local', 'password': os.environ['FIGURES_PASSWORD']})[1].decode()
+token = call('POST', '/login_', {'username': 'admin@muster.local', 'password': os.environ['Admin__Password']})[1].decode()
 def timed(name, path, runs=200):
     spans = []
     for _ in range(runs):
@@ -63,8 +64,11 @@ assert status == 201, (status, body)
 PY
 
 for kind in polls reports; do
-  echo "$kind, $(( devices < 100000 ? devices : 100000 )) devices taking part:"
-  "$muster" simulate load "$kind" --server "$url" --devices $(( devices < 100000 ? devices : 100000 )) --connections 64 --duration "$seconds" --server-pid "$pid" | tail -n 1
+  # The first run is for the compiler: methods that are hot are compiled again.
+  for run in warm-up measured; do
+    echo "$kind, $(( devices < 100000 ? devices : 100000 )) devices taking part, $run:"
+    "$muster" simulate load "$kind" --server "$url" --devices $(( devices < 100000 ? devices : 100000 )) --connections 64 --duration "$seconds" --server-pid "$pid" | tail -n 1
+  done
 done
 
 # Interval 10 s and margin 10 s: they fall silent now and must be found 20 s after their last poll.
@@ -79,14 +83,15 @@ def call(method, path, body=None, token=None):
     if token: headers['Authorization'] = 'Bearer ' + token
     connection.request(method, urllib.parse.quote(path, safe="/?$&=(),;'"), json.dumps(body) if body is not None else None, headers)
     return json.loads(connection.getresponse().read() or 'null') if method == 'GET' else connection.getresponse().read().decode()
-token = call('POST', '/login_', {'username': 'admin@muster.local', 'password': os.environ['FIGURES_PASSWORD']})
+token = call('POST', '/login_', {'username': 'admin@muster.local', 'password': os.environ['Admin__Password']})
 at = lambda text: datetime.datetime.fromisoformat(text.replace('Z', '+00:00'))
 devices = call('GET', "/v7/device?$select=uuid,muster_last_contact_at&$filter=belongs_to__application/any(a:a/slug eq 'load/short')", token=token)['d']
 late = []
 for device in devices:
     for step in call('GET', f"/muster/v1/devices/{device['uuid']}/history", token=token)['transitions']:
-        if step['fact'] == 'heartbeat' and step['to'] == 'timeout':
-            late.append((at(step['at']) - at(device['muster_last_contact_at'])).total_seconds() - 20)
+        silent = (at(step['at']) - at(device['muster_last_contact_at'])).total_seconds()
+        if step['fact'] == 'heartbeat' and step['to'] == 'timeout' and silent > 0:
+            late.append(silent - 20)
 late.sort()
 print(f'timeouts found: {len(late)} of {len(devices)}; late by p50 {late[len(late) // 2]:.2f} s, p99 {late[int(len(late) * .99)]:.2f} s, most {late[-1]:.2f} s')
 assert late[0] >= 0, f'a timeout was found {-late[0]} s early'
