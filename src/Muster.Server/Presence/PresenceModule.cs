@@ -49,6 +49,8 @@ internal static class PresenceModule
         var endpoint = new IPEndPoint(IPAddress.Loopback, FreePort());
         silo.UseDevelopmentClustering(endpoint);
         silo.Configure<ClusterOptions>(options => (options.ClusterId, options.ServiceId) = ("muster", "muster"));
+        // A turn waits for its commit, and a commit for a slow disk. Whoever cannot wait has a bound of his own.
+        silo.Configure<SiloMessagingOptions>(options => options.ResponseTimeout = TimeSpan.FromMinutes(10));
         silo.Configure<EndpointOptions>(options =>
         {
             options.AdvertisedIPAddress = endpoint.Address;

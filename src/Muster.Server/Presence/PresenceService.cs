@@ -10,6 +10,12 @@ internal sealed partial class PresenceService(
 {
     private const int PrunedAtOnce = 1_000;
 
+    /// <summary>So many devices are brought up to date with one turn of the partitions.</summary>
+    private const int FollowedAtOnce = 5_000;
+
+    /// <summary>So many are brought up to date before anybody is answered; more (a changed option concerns all) would hold up the start.</summary>
+    private const int FollowedFirst = 20_000;
+
     /// <summary>Loads, and lets the rule catch up with inputs that changed while nobody told us.</summary>
     public async Task LoadAsync(CancellationToken cancellation)
     {
@@ -25,9 +31,37 @@ internal sealed partial class PresenceService(
         var changed = await loader.LoadAsync(cancellation);
         // What reading left behind is as much again as what was kept; it would stay resident for hours.
         GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive, blocking: true, compacting: true);
-        await Task.WhenAll(changed.Select(id => mail.PostAsync(Partition.Of(id), new ReadFact(id, "restart"))));
+        foreach (var some in changed.Take(FollowedFirst).Chunk(FollowedAtOnce))
+            await FollowAsync(some);
         await allowances.LookAtAllAsync();
         presence.Open();
+        if (changed.Count > FollowedFirst)
+            _ = FollowLaterAsync([.. changed.Skip(FollowedFirst)], cancellation);
+    }
+
+    private Task FollowAsync(long[] devices) => Task.WhenAll(devices.Select(id => mail.PostAsync(Partition.Of(id), new ReadFact(id, "restart"))));
+
+    private async Task FollowLaterAsync(long[] devices, CancellationToken stopping)
+    {
+        foreach (var some in devices.Chunk(FollowedAtOnce))
+        {
+            for (var done = false; !done && !stopping.IsCancellationRequested;)
+            {
+                try
+                {
+                    await FollowAsync(some);
+                    done = true;
+                }
+#pragma warning disable CA1031 // one device that is refused for ever must not keep the others
+                catch (Exception e)
+#pragma warning restore CA1031
+                {
+                    done = e is not (DatabaseAwayException or PresenceBusyException);
+                    LogNotFollowed(e);
+                    await Task.Delay(options.ProbeEvery, time, stopping).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                }
+            }
+        }
     }
 
     /// <summary>Writes down every contact and that we stopped in order. Devices must not be answered any more.</summary>
@@ -61,7 +95,7 @@ internal sealed partial class PresenceService(
             {
                 await LoadAsync(stoppingToken);
             }
-            catch (DatabaseAwayException e)
+            catch (Exception e) when (e is DatabaseAwayException or PresenceBusyException)
             {
                 LogNotLoaded(e);
                 await Task.Delay(options.ProbeEvery, time, stoppingToken);
@@ -94,6 +128,9 @@ internal sealed partial class PresenceService(
             }
         }
     }
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Some devices are not brought up to date after the start yet; tried again.")]
+    private partial void LogNotFollowed(Exception e);
 
     [LoggerMessage(Level = LogLevel.Error, Message = "The fleet could not be loaded yet.")]
     private partial void LogNotLoaded(Exception e);
