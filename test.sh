@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
 # Builds everything and runs every test. The last line is "N passed, N failed"; exit code 0 only when all passed.
-# Needs the .NET SDK 10, PostgreSQL's binaries (each run starts a private server), Node.js with npm (real balena clients).
-# As root on Debian it installs the latter two when they are missing.
+# Needs the .NET SDK 10, PostgreSQL's binaries (each run starts a private server), Node.js with npm (real balena clients, the
+# pages' libraries) and Chromium (the pages). As root on Debian it installs all but the first when they are missing.
 set -uo pipefail
 cd "$(dirname "$0")" || exit 1
 export DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1
 
 passed=0 failed=0
 finish() {
+  [ ! -f "${results:-}/failed" ] || cat "$results/failed"
   echo "$passed passed, $failed failed"
   [ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
   exit
@@ -17,6 +18,7 @@ missing() { fail "$1"; finish; }
 
 have_postgres() { compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null; }
 have_npm() { command -v node >/dev/null && command -v npm >/dev/null; }
+have_chromium() { [ -x /usr/bin/chromium ]; }
 
 dotnet --version >/dev/null 2>&1 || missing "the .NET SDK 10 is missing (https://dotnet.microsoft.com/download)"
 dotnet --list-runtimes | grep -q '^Microsoft.AspNetCore.App 10\.' || missing "the ASP.NET Core 10 runtime is missing"
@@ -24,6 +26,7 @@ dotnet --list-runtimes | grep -q '^Microsoft.AspNetCore.App 10\.' || missing "th
 wanted=()
 have_postgres || wanted+=(postgresql)
 have_npm || wanted+=(nodejs npm)
+have_chromium || wanted+=(chromium fonts-dejavu-core)
 if [ "${#wanted[@]}" -gt 0 ]; then
   if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; then
     echo "Installing ${wanted[*]}"
@@ -32,6 +35,7 @@ if [ "${#wanted[@]}" -gt 0 ]; then
   fi
   have_postgres || missing "PostgreSQL is missing: apt-get install postgresql"
   have_npm || missing "Node.js is missing: apt-get install nodejs npm"
+  have_chromium || missing "Chromium is missing: apt-get install chromium"
 fi
 
 results=$(mktemp -d)
@@ -70,6 +74,8 @@ run_tests() {
   p=$(sed -n 's/.* passed="\([0-9]*\)".*/\1/p' <<<"$counters")
   f=$(sed -n 's/.* failed="\([0-9]*\)".*/\1/p' <<<"$counters")
   passed=$((passed + p)) failed=$((failed + f))
+  # Once more, where whoever reads only the end of a long log sees it.
+  [ "$f" -eq 0 ] || grep -o '<UnitTestResult [^>]*outcome="Failed"' "$report" | sed 's/.*testName="\([^"]*\)".*/FAILED: \1/' >>"$results/failed"
   [ "$f" -gt 0 ] || [ "$code" -eq 0 ] || fail "$name ended with code $code"
 }
 

@@ -1,4 +1,5 @@
 using Muster.Server.Cloudlink;
+using Muster.Server.Dashboard;
 using Muster.Server.Devices;
 using Muster.Server.Hosting;
 using Muster.Server.Insight;
@@ -19,7 +20,13 @@ internal static class ServerHost
     public static WebApplication Build(string[] args, Action<WebApplicationBuilder>? configure = null)
     {
         // No watching of appsettings.json: settings are read at start, and a watcher costs an inotify instance.
-        var builder = WebApplication.CreateSlimBuilder(["--hostBuilder:reloadConfigOnChange=false", .. args]);
+        // Name and place of the assets are the server's own, whichever process hosts it from whichever folder.
+        var builder = WebApplication.CreateSlimBuilder(new WebApplicationOptions
+        {
+            Args = ["--hostBuilder:reloadConfigOnChange=false", .. args],
+            ApplicationName = "muster",
+            WebRootPath = Path.Combine(AppContext.BaseDirectory, "wwwroot"),
+        });
         builder.Services.AddSingleton(TimeProvider.System);
         configure?.Invoke(builder);
 
@@ -31,6 +38,7 @@ internal static class ServerHost
         builder.AddResources();
         builder.AddCloudlink();
         builder.AddInsight();
+        builder.AddDashboard();
 
         var app = builder.Build();
         var database = app.Services.GetRequiredService<Database>();
@@ -43,6 +51,7 @@ internal static class ServerHost
         app.MapResources();
         app.MapCloudlink();
         app.MapInsight();
+        app.MapDashboard();
         return app;
     }
 

@@ -22,6 +22,10 @@ internal sealed class DataDirectory
 
     public string File(string name) => Path.Combine(directory.FullName, name);
 
+    /// <summary>A folder in it that only its owner may enter (mode 700), made when missing.</summary>
+    public DirectoryInfo PrivateFolder(string name) =>
+        OperatingSystem.IsWindows() ? directory.CreateSubdirectory(name) : Directory.CreateDirectory(File(name), OwnerOnly | UnixFileMode.UserExecute);
+
     /// <summary>
     /// Holds the directory for this process until disposed: two servers on one directory would both be the only writer.
     /// The kernel lets go when the process ends in any way.

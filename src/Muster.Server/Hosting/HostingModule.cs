@@ -57,6 +57,8 @@ internal static class HostingModule
             {
                 ["Logging:LogLevel:Default"] = "Information",
                 ["Logging:LogLevel:Microsoft"] = "Warning",
+                // The keys of the pages' cookies lie in a folder that only the owner enters; that is their protection.
+                ["Logging:LogLevel:Microsoft.AspNetCore.DataProtection"] = "Error",
                 ["Logging:LogLevel:Orleans"] = "Error",
                 ["Logging:LogLevel:FluentMigrator"] = "Warning",
                 ["Logging:LogLevel:Polly"] = "Warning",

@@ -104,8 +104,15 @@ internal sealed partial class PresenceService(
 
         _ = PruneAsync(stoppingToken);
         using var timer = new PeriodicTimer(options.TickEvery, time);
-        while (await timer.WaitForNextTickAsync(stoppingToken))
-            _ = ticker.Tick();
+        try
+        {
+            while (await timer.WaitForNextTickAsync(stoppingToken))
+                _ = ticker.Tick();
+        }
+        catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
+        {
+            // A host that is disposed without being stopped first would call this a fault.
+        }
     }
 
     /// <summary>Deletes what is older than the retention, in small steps so that reports don't wait behind it.</summary>

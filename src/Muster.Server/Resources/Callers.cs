@@ -52,6 +52,10 @@ public sealed class Callers(Database database, SessionTokens tokens, TimeProvide
     /// </summary>
     public void Forget() => cache.Clear();
 
+    /// <summary>The caller whose session's token or key this is; <see cref="Caller.Anonymous"/> when it is none, or no longer.</summary>
+    public ValueTask<Caller> OfTokenAsync(string token, CancellationToken cancellation) =>
+        token.Length is > 0 and <= LongestSecret ? OfSecretAsync(token, cancellation) : ValueTask.FromResult(Caller.Anonymous);
+
     internal async ValueTask<Caller> OfSecretAsync(string secret, CancellationToken cancellation)
     {
         var hash = ApiKeys.Hash(secret);
@@ -60,7 +64,7 @@ public sealed class Callers(Database database, SessionTokens tokens, TimeProvide
         var ticket = cache.Ticket;
         await using var connection = await database.OpenReadAsync(cancellation);
         var (caller, until) = secret.Count(c => c == '.') == 2
-            ? await OfTokenAsync(connection, secret, cancellation)
+            ? await OfSessionAsync(connection, secret, cancellation)
             : await OfKeyAsync(connection, hash, cancellation);
         if (caller.Kind != CallerKind.Anonymous)
             cache.Keep(hash, caller, until, ticket);
@@ -76,7 +80,7 @@ public sealed class Callers(Database database, SessionTokens tokens, TimeProvide
         return colon >= 0 && colon < text.Length - 1 ? text[(colon + 1)..] : null;
     }
 
-    private async Task<(Caller Caller, long? Until)> OfTokenAsync(DbConnection connection, string token, CancellationToken cancellation)
+    private async Task<(Caller Caller, long? Until)> OfSessionAsync(DbConnection connection, string token, CancellationToken cancellation)
     {
         if (await tokens.ReadAsync(token) is not { } session)
             return (Caller.Anonymous, null);

@@ -23,6 +23,10 @@ internal sealed record RequestBody(IReadOnlyDictionary<string, JsonElement> Fiel
 
     private static readonly JsonDocumentOptions Strict = new() { MaxDepth = 64 };
 
+    /// <summary>The fields of an object that was made here.</summary>
+    public static RequestBody Of(System.Text.Json.Nodes.JsonObject fields) =>
+        new(fields.ToDictionary(f => f.Key, f => JsonSerializer.SerializeToElement(f.Value), StringComparer.Ordinal));
+
     public IReadOnlyDictionary<string, BodyFile> Files { get; init; } = new Dictionary<string, BodyFile>();
 
     /// <summary>A field as a string; null when it is absent or null.</summary>

@@ -2,6 +2,7 @@ using Muster.Server.Resources.Accounts;
 using Muster.Server.Resources.Catalog;
 using Muster.Server.Resources.Reads;
 using Muster.Server.Resources.Writes;
+using Muster.Storage;
 
 namespace Muster.Server.Resources;
 
@@ -12,6 +13,8 @@ internal static class ResourcesModule
     {
         builder.AddAccounts();
         builder.AddWrites();
+        builder.Services.AddSingleton(services => new ResourceAccess(
+            services.GetRequiredService<Database>(), services.GetRequiredService<Writer>(), services.GetRequiredService<TimeProvider>()));
         return builder;
     }
 

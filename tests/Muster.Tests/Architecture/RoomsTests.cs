@@ -13,10 +13,11 @@ public sealed class RoomsTests
     private static readonly Dictionary<string, string[]> Faces = new()
     {
         ["Presence"] = ["PresenceModule", "FleetPresence", "DeviceSlot", "ContactKind", "DeviceAuth", "InputChange", "PresenceBusyException", "DeviceGoneException", "DeviceEvidence", "LiveFeed", "Subscription", "TransitionEvent", "LiveFeedLagException"],
-        ["Resources"] = ["ResourcesModule", "Callers"],
+        ["Resources"] = ["ResourcesModule", "Callers", "ResourceAccess", "ResourceRefusedException", "SignIn", "SignInAnswer"],
         ["Devices"] = ["DevicesModule", "OsProgress", "DeviceNames"],
         ["Cloudlink"] = ["CloudlinkModule"],
         ["Insight"] = ["InsightModule"],
+        ["Dashboard"] = ["DashboardModule"],
         ["Hosting"] = ["HostingModule", "DataDirectory", "SettingException"],
     };
 

@@ -11,6 +11,8 @@ internal static class AccountsModule
         builder.Services.AddSingleton<People>();
         builder.Services.AddSingleton<LoginLimit>();
         builder.Services.AddSingleton<PasswordChecks>();
+        builder.Services.AddSingleton(services => new SignIn(
+            services.GetRequiredService<People>(), services.GetRequiredService<SessionTokens>(), services.GetRequiredService<LoginLimit>(), services.GetRequiredService<PasswordChecks>()));
         builder.Services.AddSingleton<FirstStart>();
         builder.Services.AddHostedService(services => services.GetRequiredService<FirstStart>());
         return builder;

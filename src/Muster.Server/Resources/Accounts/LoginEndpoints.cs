@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Net;
 using Muster.Core.Access;
 
 namespace Muster.Server.Resources.Accounts;
@@ -13,25 +12,19 @@ internal static class LoginEndpoints
         routes.MapGet("/user/v1/refresh-token", RefreshAsync);
     }
 
-    private static async Task<IResult> LoginAsync(HttpContext context, People people, SessionTokens tokens, LoginLimit limit, PasswordChecks checks)
+    private static async Task<IResult> LoginAsync(HttpContext context, SignIn signIn)
     {
         var body = await RequestBody.ReadAsync(context.Request, context.RequestAborted);
         if (body.Text("username") is not { } username || body.Text("password") is not { } password)
             return Answers.Empty(StatusCodes.Status400BadRequest);
-        if (username.Length is 0 or > 254 || password.Length is 0 or > 1024)
-            return Answers.Empty(StatusCodes.Status401Unauthorized);
-        var address = (context.Connection.RemoteIpAddress ?? IPAddress.None).ToString();
-        if (limit.Attempt(username, address) is { } wait)
+        var answer = await signIn.TryAsync(username, password, context.Connection.RemoteIpAddress, context.RequestAborted);
+        if (answer.Wait is { } wait)
         {
             context.Response.Headers.RetryAfter = Math.Ceiling(wait.TotalSeconds).ToString(CultureInfo.InvariantCulture);
             return Answers.Sentence(StatusCodes.Status429TooManyRequests, "Too many failed log-ins. Try again later.");
         }
 
-        var account = await people.FindAsync(username, context.RequestAborted);
-        if (!await checks.IsPasswordAsync(account, password, context.RequestAborted))
-            return Answers.Empty(StatusCodes.Status401Unauthorized);
-        limit.Succeeded(username, address);
-        return Results.Text(await tokens.IssueAsync(account!.Id, account.TokenSecret));
+        return answer.Token is { } token ? Results.Text(token) : Answers.Empty(StatusCodes.Status401Unauthorized);
     }
 
     /// <summary>A fresh token for the session of the given one; API keys have no session.</summary>

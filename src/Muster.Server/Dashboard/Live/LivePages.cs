@@ -1,0 +1,149 @@
+using Muster.Server.Presence;
+
+namespace Muster.Server.Dashboard.Live;
+
+/// <summary>What happened since the last batch.</summary>
+/// <param name="Transitions">In the order of the feed, of all devices; a page picks what it shows.</param>
+/// <param name="Changes">What people changed, as far as statuses or target states read it.</param>
+/// <param name="HasGap">Something was missed: the page reads anew all that it shows.</param>
+internal sealed record LiveBatch(IReadOnlyList<TransitionEvent> Transitions, IReadOnlyList<InputChange> Changes, bool HasGap);
+
+/// <summary>
+/// Brings committed changes to the open pages: one listener to the feed for all of them, a batch each quarter second. A page
+/// that is still busy with its last batch gets the next one when it is done; what waits for it is bounded.
+/// </summary>
+internal sealed partial class LivePages(LiveFeed feed, FleetPresence presence, TimeProvider time, ILogger<LivePages> log) : BackgroundService
+{
+    private static readonly TimeSpan Every = TimeSpan.FromMilliseconds(250);
+    private const int MostWaiting = 5_000;
+
+    private readonly Lock gate = new();
+    private readonly List<InputChange> changes = [];
+    private Follower[] followers = [];
+
+    /// <summary>Hands each batch to the page until the result is disposed. Not for prerendering, where nobody disposes.</summary>
+    public IDisposable Follow(Func<LiveBatch, Task> page)
+    {
+        var follower = new Follower(this, page);
+        lock (gate)
+            followers = [.. followers, follower];
+        return follower;
+    }
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        presence.InputsChanged += Note;
+        var subscription = feed.Subscribe(MostWaiting * 2);
+        try
+        {
+            using var timer = new PeriodicTimer(Every, time);
+            while (await timer.WaitForNextTickAsync(stoppingToken))
+            {
+                var (transitions, gap) = Take(subscription);
+                if (gap)
+                {
+                    subscription.Dispose();
+                    subscription = feed.Subscribe(MostWaiting * 2);
+                }
+
+                InputChange[] changed;
+                lock (changes)
+                {
+                    changed = [.. changes];
+                    changes.Clear();
+                }
+
+                foreach (var follower in Volatile.Read(ref followers))
+                    follower.Offer(transitions, changed, gap);
+            }
+        }
+        catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
+        {
+        }
+        finally
+        {
+            subscription.Dispose();
+            presence.InputsChanged -= Note;
+        }
+    }
+
+    private static (List<TransitionEvent> Transitions, bool Gap) Take(LiveFeed.Subscription subscription)
+    {
+        List<TransitionEvent> taken = [];
+        while (subscription.Reader.TryRead(out var transition))
+            taken.Add(transition);
+        return (taken, subscription.Reader.Completion.IsCompleted);
+    }
+
+    private void Note(InputChange change)
+    {
+        lock (changes)
+        {
+            if (followers.Length > 0 && changes.Count < MostWaiting)
+                changes.Add(change);
+        }
+    }
+
+    private void Leave(Follower follower)
+    {
+        lock (gate)
+            followers = [.. followers.Where(f => f != follower)];
+    }
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "A page could not show what changed.")]
+    private partial void LogNotShown(Exception e);
+
+    /// <summary>One open page. Offered to by the one loop above only.</summary>
+    private sealed class Follower(LivePages pages, Func<LiveBatch, Task> show) : IDisposable
+    {
+        private readonly List<TransitionEvent> transitions = [];
+        private readonly List<InputChange> changed = [];
+        private Task showing = Task.CompletedTask;
+        private bool gap;
+
+        public void Offer(List<TransitionEvent> more, InputChange[] changes, bool hasGap)
+        {
+            gap |= hasGap;
+            if (transitions.Count + more.Count > MostWaiting || changed.Count + changes.Length > MostWaiting)
+            {
+                gap = true;
+                transitions.Clear();
+                changed.Clear();
+            }
+            else
+            {
+                transitions.AddRange(more);
+                changed.AddRange(changes);
+            }
+
+            if (!showing.IsCompleted || (transitions.Count == 0 && changed.Count == 0 && !gap))
+                return;
+            var batch = new LiveBatch([.. transitions], [.. changed], gap);
+            transitions.Clear();
+            changed.Clear();
+            gap = false;
+            showing = ShowAsync(batch);
+        }
+
+        public void Dispose() => pages.Leave(this);
+
+        private async Task ShowAsync(LiveBatch batch)
+        {
+            try
+            {
+                await show(batch);
+            }
+            catch (Exception e) when (e is ObjectDisposedException or OperationCanceledException)
+            {
+                // The page was closed meanwhile.
+            }
+#pragma warning disable CA1031 // one page's trouble is not the others'
+            catch (Exception e)
+#pragma warning restore CA1031
+            {
+                gap = true;
+                pages.LogNotShown(e);
+            }
+        }
+    }
+}

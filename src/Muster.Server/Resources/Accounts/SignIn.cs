@@ -1,0 +1,40 @@
+using System.Net;
+
+namespace Muster.Server.Resources.Accounts;
+
+/// <summary>What came of a log-in.</summary>
+/// <param name="Token">The session's token; null: name or password are wrong, or there were too many attempts.</param>
+/// <param name="Wait">How long no further attempt is taken; null when attempts are taken.</param>
+public readonly record struct SignInAnswer(string? Token, TimeSpan? Wait);
+
+/// <summary>Log-in by name or email and password, for the API and the pages alike: bounded, limited, and dear for guessers.</summary>
+public sealed class SignIn
+{
+    private readonly People people;
+    private readonly SessionTokens tokens;
+    private readonly LoginLimit limit;
+    private readonly PasswordChecks checks;
+
+    internal SignIn(People people, SessionTokens tokens, LoginLimit limit, PasswordChecks checks)
+    {
+        this.people = people;
+        this.tokens = tokens;
+        this.limit = limit;
+        this.checks = checks;
+    }
+
+    /// <param name="from">Where the attempt comes from; failed attempts are counted per account and per address.</param>
+    public async Task<SignInAnswer> TryAsync(string username, string password, IPAddress? from, CancellationToken cancellation)
+    {
+        if (username.Length is 0 or > 254 || password.Length is 0 or > 1024)
+            return default;
+        var address = (from ?? IPAddress.None).ToString();
+        if (limit.Attempt(username, address) is { } wait)
+            return new(null, wait);
+        var account = await people.FindAsync(username, cancellation);
+        if (!await checks.IsPasswordAsync(account, password, cancellation))
+            return default;
+        limit.Succeeded(username, address);
+        return new(await tokens.IssueAsync(account!.Id, account.TokenSecret), null);
+    }
+}

@@ -1,0 +1,148 @@
+// What the browser does on its own: times that tick, the theme, dialogs, and what became of the live connection.
+// Elements of ours hold their own content; Blazor only sets their attributes.
+import { spell } from "./times.js";
+
+class MusterTime extends HTMLElement {
+  static observedAttributes = ["at", "mode"];
+  static open = new Set();
+  connectedCallback() { MusterTime.open.add(this); this.show(); }
+  disconnectedCallback() { MusterTime.open.delete(this); }
+  attributeChangedCallback() { if (this.isConnected) this.show(); }
+  show() {
+    const at = Number(this.getAttribute("at"));
+    const text = spell(at, this.getAttribute("mode"), Date.now());
+    if (text === this.textContent) return;
+    this.textContent = text;
+    this.title = `${new Date(at).toLocaleString(undefined, { dateStyle: "full", timeStyle: "long" })} (${new Date(at).toISOString()})`;
+  }
+}
+setInterval(() => { if (!document.hidden) MusterTime.open.forEach((time) => time.show()); }, 1000);
+document.addEventListener("visibilitychange", () => { if (!document.hidden) MusterTime.open.forEach((time) => time.show()); });
+
+class MusterTheme extends HTMLElement {
+  connectedCallback() {
+    this.innerHTML = '<button type="button" class="btn btn-sm btn-link"><i class="bi" aria-hidden="true"></i></button>';
+    this.button = this.firstElementChild;
+    this.button.onclick = () => window.musterTheme(this.isDark ? "light" : "dark");
+    this.listener = () => this.show();
+    document.addEventListener("muster-theme", this.listener);
+    this.show();
+  }
+  disconnectedCallback() { document.removeEventListener("muster-theme", this.listener); }
+  get isDark() { return document.documentElement.dataset.bsTheme === "dark"; }
+  show() {
+    const label = this.isDark ? "Switch to light" : "Switch to dark";
+    this.button.setAttribute("aria-label", label);
+    this.button.title = label;
+    this.button.firstElementChild.className = `bi bi-${this.isDark ? "sun" : "moon-stars"}`;
+  }
+}
+
+// Blazor tells the element below what becomes of its connection; the banner tells the person, with the interval.
+class MusterConnection extends HTMLElement {
+  connectedCallback() {
+    this.setAttribute("role", "status");
+    const carried = sessionStorage.getItem("muster-lost");
+    if (carried) {
+      sessionStorage.removeItem("muster-lost");
+      this.back(Number(carried));
+    }
+    this.listener = (event) => this.changed(event.detail.state);
+    document.getElementById("components-reconnect-modal")?.addEventListener("components-reconnect-state-changed", this.listener);
+  }
+  disconnectedCallback() {
+    document.getElementById("components-reconnect-modal")?.removeEventListener("components-reconnect-state-changed", this.listener);
+  }
+  changed(state) {
+    if (state === "show") {
+      this.lost ??= Date.now();
+      this.tell("warning", "wifi-off", ["Not live since ", this.time(this.lost, "clock"), ": the connection to Muster was lost. What you see is as of then. Reconnecting…"]);
+    } else if (state === "hide" && this.lost) {
+      const lost = this.lost;
+      this.lost = undefined;
+      this.back(lost);
+    } else if (state === "failed" || state === "rejected") {
+      this.lost ??= Date.now();
+      this.tell("warning", "wifi-off", ["Not live since ", this.time(this.lost, "clock"), ": Muster is away. The page comes back by itself."]);
+      this.comeBack();
+    }
+  }
+  // The server forgot this page (it was restarted, or the page was away for long): begin anew as soon as it answers.
+  async comeBack() {
+    if (this.coming) return;
+    this.coming = true;
+    for (;;) {
+      try {
+        if ((await fetch("/readyz", { cache: "no-store" })).ok) break;
+      } catch { /* still away */ }
+      await new Promise((resolve) => setTimeout(resolve, 1000));
+    }
+    sessionStorage.setItem("muster-lost", String(this.lost));
+    location.reload();
+  }
+  back(lost) {
+    this.tell("info", "info-circle", ["This page was not live from ", this.time(lost, "clock"), " to ", this.time(Date.now(), "clock"), ". It is up to date again."], true);
+  }
+  time(at, mode) {
+    const time = document.createElement("muster-time");
+    time.setAttribute("at", at);
+    time.setAttribute("mode", mode);
+    return time;
+  }
+  tell(kind, icon, words, closes) {
+    const box = document.createElement("div");
+    box.className = `alert alert-${kind} banner`;
+    const sign = document.createElement("i");
+    sign.className = `bi bi-${icon} me-2`;
+    sign.ariaHidden = "true";
+    const text = document.createElement("span");
+    text.append(...words);
+    box.append(sign, text);
+    if (closes) {
+      const close = document.createElement("button");
+      close.type = "button";
+      close.className = "btn-close ms-auto";
+      close.ariaLabel = "Dismiss";
+      close.onclick = () => this.replaceChildren();
+      box.append(close);
+    }
+    this.replaceChildren(box);
+  }
+}
+
+customElements.define("muster-time", MusterTime);
+customElements.define("muster-theme", MusterTheme);
+customElements.define("muster-connection", MusterConnection);
+
+// Charts are dear to load; only pages that show one pay for them.
+const chartSeen = new MutationObserver(() => {
+  if (document.querySelector("muster-chart")) {
+    chartSeen.disconnect();
+    import("./charts.js");
+  }
+});
+chartSeen.observe(document.body, { childList: true, subtree: true });
+if (document.querySelector("muster-chart")) { chartSeen.disconnect(); import("./charts.js"); }
+
+document.addEventListener("click", async (event) => {
+  const button = event.target.closest?.("[data-copy]");
+  if (!button) return;
+  await navigator.clipboard.writeText(button.dataset.copy);
+  const said = button.getAttribute("aria-label");
+  button.setAttribute("aria-label", "Copied");
+  button.classList.add("copied");
+  setTimeout(() => { button.classList.remove("copied"); if (said) button.setAttribute("aria-label", said); else button.removeAttribute("aria-label"); }, 1500);
+});
+
+window.muster = {
+  showDialog(dialog) { if (dialog?.isConnected && !dialog.open) dialog.showModal(); },
+  // The address follows the page's state, so that it can be shared; "back" leads to the page before, not to the filter before.
+  replaceUrl(url) { history.replaceState(history.state, "", url); },
+  download(name, type, text) {
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(new Blob([text], { type }));
+    link.download = name;
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+  },
+};

@@ -1,0 +1,94 @@
+using System.Net.Http.Headers;
+using System.Net.Http.Json;
+using System.Text.Json.Nodes;
+
+namespace Muster.EndToEnd.Tests.Dashboard;
+
+/// <summary>A fleet made through the API, as a person with the SDK would.</summary>
+internal sealed class TestFleet : IDisposable
+{
+    private readonly HttpClient http;
+
+    private TestFleet(HttpClient http, long organization, long id, string slug)
+    {
+        this.http = http;
+        Organization = organization;
+        Id = id;
+        Slug = slug;
+    }
+
+    public long Organization { get; }
+
+    public long Id { get; }
+
+    public string Slug { get; }
+
+    public static async Task<TestFleet> CreateAsync(ServerProcess server, string name)
+    {
+        var http = new HttpClient { BaseAddress = server.Address };
+        using var login = await http.PostAsJsonAsync("/login_", new { username = ServerProcess.Email, password = ServerProcess.Password });
+        http.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", await login.Content.ReadAsStringAsync());
+        var organization = (long)(await RowsAsync(http, "organization?$select=id&$top=1"))[0]!["id"]!;
+        var type = (long)(await RowsAsync(http, "device_type?$select=id&$filter=slug eq 'raspberrypi4-64'"))[0]!["id"]!;
+        var fleetType = (long)(await RowsAsync(http, "application_type?$select=id&$filter=slug eq 'microservices'"))[0]!["id"]!;
+        var fleet = await SendAsync(http, HttpMethod.Post, "/v7/application", new JsonObject
+        {
+            ["app_name"] = name, ["organization"] = organization, ["is_for__device_type"] = type, ["application_type"] = fleetType,
+        });
+        return new(http, organization, (long)fleet!["id"]!, (string)fleet["slug"]!);
+    }
+
+    /// <summary>A device that was registered in the field's way and is not yet heard of.</summary>
+    public async Task<TestDevice> AddDeviceAsync(string name)
+    {
+        var key = (string)(await SendAsync(http, HttpMethod.Post, $"/api-key/application/{Id}/provisioning", []))!;
+        var uuid = Convert.ToHexStringLower(System.Security.Cryptography.RandomNumberGenerator.GetBytes(16));
+        var device = await SendAsync(new HttpClient { BaseAddress = http.BaseAddress, DefaultRequestHeaders = { Authorization = new("Bearer", key) } }, HttpMethod.Post, "/device/register", new JsonObject
+        {
+            ["application"] = Id, ["uuid"] = uuid, ["device_type"] = "raspberrypi4-64", ["supervisor_version"] = "17.0.1", ["os_version"] = "balenaOS 6.1.24", ["os_variant"] = "prod",
+        });
+        await ChangeAsync($"device(uuid='{uuid}')", new JsonObject { ["device_name"] = name });
+        return new(http.BaseAddress!, uuid, (long)device!["id"]!, (string)device["api_key"]!);
+    }
+
+    public Task<JsonArray> RowsAsync(string path) => RowsAsync(http, path);
+
+    public Task<JsonNode?> CreateAsync(string resource, JsonObject fields) => SendAsync(http, HttpMethod.Post, $"/v7/{resource}", fields);
+
+    public Task ChangeAsync(string path, JsonObject fields) => SendAsync(http, HttpMethod.Patch, $"/v7/{path}", fields);
+
+    public void Dispose() => http.Dispose();
+
+    private static async Task<JsonArray> RowsAsync(HttpClient http, string path) => (await http.GetFromJsonAsync<JsonNode>("/v7/" + path))!["d"]!.AsArray();
+
+    private static async Task<JsonNode?> SendAsync(HttpClient http, HttpMethod method, string path, JsonObject body)
+    {
+        using var request = new HttpRequestMessage(method, path) { Content = JsonContent.Create(body) };
+        using var answer = await http.SendAsync(request);
+        var text = await answer.Content.ReadAsStringAsync();
+        Assert.True(answer.IsSuccessStatusCode, $"{method} {path}: {(int)answer.StatusCode} {text}");
+        return text.Length == 0 ? null : JsonNode.Parse(text);
+    }
+}
+
+/// <summary>A device as far as the server can tell: it polls and reports with its own key.</summary>
+internal sealed class TestDevice(Uri server, string uuid, long id, string key)
+{
+    public string Uuid => uuid;
+
+    public long Id => id;
+
+    /// <summary>Asks for the target state: the heartbeat is online from here on.</summary>
+    public Task PollAsync() => SendAsync(HttpMethod.Get, $"/device/v3/{uuid}/state", null);
+
+    /// <summary>A state report of the device's own part: <c>{"status": …}</c> stands under its uuid.</summary>
+    public Task ReportAsync(JsonObject state) => SendAsync(HttpMethod.Patch, "/device/v3/state", new JsonObject { [uuid] = state });
+
+    private async Task SendAsync(HttpMethod method, string path, JsonObject? body)
+    {
+        using var http = new HttpClient { BaseAddress = server, DefaultRequestHeaders = { Authorization = new("Bearer", key) } };
+        using var request = new HttpRequestMessage(method, path) { Content = body is null ? null : JsonContent.Create(body) };
+        using var answer = await http.SendAsync(request);
+        Assert.True(answer.IsSuccessStatusCode, $"{method} {path}: {(int)answer.StatusCode} {await answer.Content.ReadAsStringAsync()}");
+    }
+}
