@@ -33,7 +33,10 @@ internal sealed class TestFleet : IDisposable
         var fleetType = (long)(await RowsAsync(http, "application_type?$select=id&$filter=slug eq 'microservices'"))[0]!["id"]!;
         var fleet = await SendAsync(http, HttpMethod.Post, "/v7/application", new JsonObject
         {
-            ["app_name"] = name, ["organization"] = organization, ["is_for__device_type"] = type, ["application_type"] = fleetType,
+            ["app_name"] = name,
+            ["organization"] = organization,
+            ["is_for__device_type"] = type,
+            ["application_type"] = fleetType,
         });
         return new(http, organization, (long)fleet!["id"]!, (string)fleet["slug"]!);
     }
@@ -45,7 +48,12 @@ internal sealed class TestFleet : IDisposable
         var uuid = Convert.ToHexStringLower(System.Security.Cryptography.RandomNumberGenerator.GetBytes(16));
         var device = await SendAsync(new HttpClient { BaseAddress = http.BaseAddress, DefaultRequestHeaders = { Authorization = new("Bearer", key) } }, HttpMethod.Post, "/device/register", new JsonObject
         {
-            ["application"] = Id, ["uuid"] = uuid, ["device_type"] = "raspberrypi4-64", ["supervisor_version"] = "17.0.1", ["os_version"] = "balenaOS 6.1.24", ["os_variant"] = "prod",
+            ["application"] = Id,
+            ["uuid"] = uuid,
+            ["device_type"] = "raspberrypi4-64",
+            ["supervisor_version"] = "17.0.1",
+            ["os_version"] = "balenaOS 6.1.24",
+            ["os_variant"] = "prod",
         });
         await ChangeAsync($"device(uuid='{uuid}')", new JsonObject { ["device_name"] = name });
         return new(http.BaseAddress!, uuid, (long)device!["id"]!, (string)device["api_key"]!);
