@@ -1,7 +1,5 @@
 using System.Globalization;
-using Muster.Core.Access;
 using Muster.Server.Resources;
-using Muster.Storage;
 
 namespace Muster.Server.Insight;
 
@@ -9,60 +7,38 @@ namespace Muster.Server.Insight;
 /// <param name="Next">Value of <c>after</c> for the next page; null on the last.</param>
 internal sealed record FleetOverview(IReadOnlyList<FleetCounts> Fleets, long? Next);
 
-/// <summary>A fleet and how many of its devices have each overall status; statuses that no device has are left out.</summary>
-internal sealed record FleetCounts(long Id, string Uuid, string Name, string Slug, SortedDictionary<string, long> Statuses)
-{
-    public long Devices => Statuses.Values.Sum();
-}
+/// <summary>Answer of <c>GET /muster/v1/fleets?detail=true</c>.</summary>
+/// <inheritdoc cref="FleetOverview"/>
+internal sealed record FleetCards(IReadOnlyList<FleetCard> Fleets, long? Next);
 
-/// <summary><c>GET /muster/v1/fleets?limit=&amp;after=</c>: the kept counts (DESIGN.md, promise 8); no device is read, however many there are.</summary>
+/// <summary><c>GET /muster/v1/fleets?limit=&amp;after=&amp;detail=</c>: the kept counts; no device is read, however many there are.</summary>
 internal static class FleetOverviewEndpoint
 {
-    private const int LargestPage = 1_000;
-
     public static void MapFleetOverview(this IEndpointRouteBuilder routes) => routes.MapGet("/fleets", OverviewAsync);
 
-    private static async Task<IResult> OverviewAsync(HttpContext context, string? limit, string? after, Callers callers, Database database)
+    private static async Task<IResult> OverviewAsync(HttpContext context, string? limit, string? after, string? detail, Callers callers, FleetOverviews overviews)
     {
-        var scope = ReadScope.Of(await callers.OfAsync(context));
-        if (Condition(scope) is not { } condition)
+        var caller = await callers.OfAsync(context);
+        if (!FleetOverviews.IsFor(caller))
             return Refused.Unauthorized();
-        var page = LargestPage;
-        if (limit is not null && (!int.TryParse(limit, out page) || page is < 1 or > LargestPage))
-            return Refused.Invalid($"limit must be a number from 1 to {LargestPage}");
+        var page = FleetOverviews.LargestPage;
+        if (limit is not null && (!int.TryParse(limit, out page) || page is < 1 or > FleetOverviews.LargestPage))
+            return Refused.Invalid($"limit must be a number from 1 to {FleetOverviews.LargestPage}");
         var begin = 0L;
         if (after is not null && !long.TryParse(after, NumberStyles.None, CultureInfo.InvariantCulture, out begin))
             return Refused.Invalid("after must be the next of a page before");
+        if (detail is not (null or "true" or "false"))
+            return Refused.Invalid("detail must be true or false");
 
-        await using var connection = await database.OpenReadAsync(context.RequestAborted);
-        await using var command = connection.Statement(
-            $"""
-            SELECT p.id, p.uuid, p.name, p.slug, c.value, c.devices
-            FROM (SELECT f.id, f.uuid, f.name, f.slug FROM fleet f WHERE f.id > @p0 AND {condition} ORDER BY f.id LIMIT {page + 1}) p
-            LEFT JOIN fleet_count c ON c.fleet_id = p.id AND c.fact = 'overall_status' AND c.devices <> 0
-            ORDER BY p.id, c.value
-            """,
-            begin, scope.SubjectId);
-        await using var reader = await command.ExecuteReaderAsync(context.RequestAborted);
-        List<FleetCounts> fleets = [];
-        while (await reader.ReadAsync(context.RequestAborted))
+        if (detail is "true")
         {
-            var id = reader.GetInt64(0);
-            if (fleets.Count == 0 || fleets[^1].Id != id)
-                fleets.Add(new(id, reader.GetString(1), reader.GetString(2), reader.GetString(3), new(StringComparer.Ordinal)));
-            if (!reader.IsDBNull(4))
-                fleets[^1].Statuses.Add(reader.GetString(4), reader.GetInt64(5));
+            var (cards, more) = Page(await overviews.ReadAsync(caller, begin, page + 1, context.RequestAborted), page);
+            return Results.Json(new FleetCards(cards, more ? cards[^1].Id : null), InsightJson.Default.FleetCards);
         }
 
-        var next = fleets.Count > page ? fleets[page - 1].Id : (long?)null;
-        return Results.Json(new FleetOverview(fleets[..Math.Min(page, fleets.Count)], next), InsightJson.Default.FleetOverview);
+        var (fleets, next) = Page(await overviews.CountsAsync(caller, begin, page + 1, context.RequestAborted), page);
+        return Results.Json(new FleetOverview(fleets, next ? fleets[^1].Id : null), InsightJson.Default.FleetOverview);
     }
 
-    /// <summary>Which fleets (f) the caller may see, @p1 being its subject; null for those who may see none.</summary>
-    private static string? Condition(ReadScope scope) => scope.Kind switch
-    {
-        ReadScopeKind.Everything or ReadScopeKind.Service => "TRUE",
-        ReadScopeKind.Memberships => "f.organization_id IN (SELECT m.organization_id FROM organization_membership m WHERE m.account_id = @p1)",
-        _ => null,
-    };
+    private static (List<T> Shown, bool More) Page<T>(IReadOnlyList<T> found, int page) => ([.. found.Take(page)], found.Count > page);
 }

@@ -1,18 +1,20 @@
 using System.Globalization;
+using System.Text.Json;
 using System.Text.Json.Serialization;
 
 namespace Muster.Server.Insight;
 
 /// <summary>How this room writes JSON: snake_case, instants as ISO 8601 in UTC with milliseconds, nulls written.</summary>
-[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower)]
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower, Converters = [typeof(InsightJson.InstantConverter)])]
 [JsonSerializable(typeof(DeviceStatus))]
 [JsonSerializable(typeof(DeviceHistory))]
 [JsonSerializable(typeof(FleetOverview))]
+[JsonSerializable(typeof(FleetCards))]
 [JsonSerializable(typeof(TransitionMessage))]
 internal sealed partial class InsightJson : JsonSerializerContext
 {
     public static string Instant(long milliseconds) =>
-        DateTimeOffset.FromUnixTimeMilliseconds(milliseconds).ToString("yyyy-MM-dd'T'HH:mm:ss.fff'Z'", CultureInfo.InvariantCulture);
+        System.DateTimeOffset.FromUnixTimeMilliseconds(milliseconds).ToString("yyyy-MM-dd'T'HH:mm:ss.fff'Z'", CultureInfo.InvariantCulture);
 
     public static string? Instant(long? milliseconds) => milliseconds is { } at ? Instant(at) : null;
 
@@ -24,9 +26,17 @@ internal sealed partial class InsightJson : JsonSerializerContext
             return true;
         if (long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out at))
             return true;
-        if (!DateTimeOffset.TryParse(text, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var instant))
+        if (!System.DateTimeOffset.TryParse(text, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var instant))
             return false;
         at = instant.ToUnixTimeMilliseconds();
         return true;
+    }
+
+    /// <summary>Instants of records that are shared with other rooms.</summary>
+    internal sealed class InstantConverter : JsonConverter<System.DateTimeOffset>
+    {
+        public override System.DateTimeOffset Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) => reader.GetDateTimeOffset();
+
+        public override void Write(Utf8JsonWriter writer, System.DateTimeOffset value, JsonSerializerOptions options) => writer.WriteStringValue(Instant(value.ToUnixTimeMilliseconds()));
     }
 }

@@ -9,6 +9,7 @@ internal static class InsightModule
         builder.Services.AddSingleton<Sight>();
         builder.Services.AddSingleton<TransitionHistory>();
         builder.Services.AddSingleton<EventStreams>();
+        builder.Services.AddSingleton<FleetOverviews>();
         return builder;
     }
 

@@ -3,26 +3,18 @@ using FluentMigrator;
 namespace Muster.Storage.Migrations;
 
 /// <summary>
-/// The first schema. One text for both databases: <c>{id}</c> and <c>{blob}</c> are the dialect's words for a generated
-/// key and for bytes. Instants are Unix milliseconds (UTC); flags are 0/1; documents are JSON text.
+/// The first schema. Instants are Unix milliseconds (UTC); flags are 0/1; documents are JSON text.
 /// Columns of <c>device</c> under "partition" are written by the device's partition only (DESIGN.md, promise 4).
 /// </summary>
 [Migration(1, "fleet, devices, releases, people, presence")]
-public sealed class M0001Fleet(SqlDialect dialect) : ForwardOnlyMigration
+public sealed class M0001Fleet(SqlDialect dialect) : SchemaMigration(dialect)
 {
     private const string Stamps = "created_at BIGINT NOT NULL, modified_at BIGINT NOT NULL";
 
     public override void Up()
     {
-        // Text sorts by code point, as SQLite and every client do; a prefix search can then use an index.
-        var text = dialect.Name == "postgres" ? " TEXT COLLATE \"C\"" : " TEXT";
-        foreach (var statement in Statements())
-        {
-            Execute.Sql(statement.Replace("{id}", dialect.Identity, StringComparison.Ordinal).Replace("{blob}", dialect.Blob, StringComparison.Ordinal)
-                .Replace(" TEXT", text, StringComparison.Ordinal));
-        }
-
-        foreach (var statement in dialect.Name == "sqlite" ? CountTriggersSqlite() : CountTriggersPostgres())
+        Do(Statements());
+        foreach (var statement in Dialect.Name == "sqlite" ? CountTriggersSqlite() : CountTriggersPostgres())
             Execute.Sql(statement);
     }
 

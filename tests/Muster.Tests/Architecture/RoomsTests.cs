@@ -16,7 +16,11 @@ public sealed class RoomsTests
         ["Resources"] = ["ResourcesModule", "Callers", "ResourceAccess", "ResourceRefusedException", "SignIn", "SignInAnswer"],
         ["Devices"] = ["DevicesModule", "OsProgress", "DeviceNames"],
         ["Cloudlink"] = ["CloudlinkModule"],
-        ["Insight"] = ["InsightModule"],
+        ["Insight"] =
+        [
+            "InsightModule", "Sight", "TransitionHistory", "HistoryPlace", "DeviceStatus", "HeartbeatEvidence", "CloudlinkEvidence", "UpdateEvidence",
+            "FleetOverviews", "FleetCard", "FleetOrganization", "FleetDeviceType", "FleetRelease", "RunningRelease", "StatusMoves",
+        ],
         ["Dashboard"] = ["DashboardModule"],
         ["Hosting"] = ["HostingModule", "DataDirectory", "SettingException"],
     };
