@@ -10,6 +10,7 @@ internal static class CloudlinkModule
         builder.Services.AddSingleton<DeviceTunnel>();
         builder.Services.AddSingleton<SupervisorClient>();
         builder.Services.AddSingleton<ConnectedDevices>();
+        builder.Services.AddSingleton(services => new DeviceActions(services.GetRequiredService<ConnectedDevices>(), services.GetRequiredService<SupervisorClient>(), services.GetRequiredService<TimeProvider>()));
         builder.Services.AddHostedService<UpdateNudges>();
         return builder;
     }

@@ -1,6 +1,13 @@
+using System.Data.Common;
+using System.Globalization;
 using Muster.Storage;
 
 namespace Muster.Server.Cloudlink;
+
+/// <summary>A device, whether or not it can be reached.</summary>
+/// <param name="ChangedAt">Since when its cloudlink is up or down, Unix ms; null when it never was up.</param>
+/// <param name="Tunnel">The way to it; null while there is none.</param>
+internal sealed record DeviceLink(long Id, long FleetId, long OrganizationId, bool IsFrozen, long? ChangedAt, TunnelledDevice? Tunnel);
 
 /// <summary>Devices that can be reached through a tunnel now: connected and not frozen.</summary>
 internal sealed class ConnectedDevices(Database database)
@@ -21,12 +28,33 @@ internal sealed class ConnectedDevices(Database database)
         await using var reader = await command.ExecuteReaderAsync(cancellation);
         List<TunnelledDevice> devices = [];
         while (await reader.ReadAsync(cancellation))
-        {
-            devices.Add(new(
-                reader.GetInt64(0), reader.GetString(1), reader.GetString(2),
-                reader.IsDBNull(3) ? null : reader.GetInt32(3), reader.IsDBNull(4) ? null : reader.GetString(4), reader.GetInt64(5)));
-        }
+            devices.Add(Tunnelled(reader));
 
         return devices;
     }
+
+    /// <summary>One device, whoever asks; null when there is none.</summary>
+    /// <param name="device">Uuid or id.</param>
+    public async Task<DeviceLink?> LinkAsync(string device, CancellationToken cancellation)
+    {
+        // A uuid has 32 digits at least, an id never.
+        var isId = long.TryParse(device, NumberStyles.None, CultureInfo.InvariantCulture, out var id);
+        await using var connection = await database.OpenReadAsync(cancellation);
+        await using var command = connection.Statement(
+            $"""
+            SELECT d.id, d.uuid, s.ip_address, d.api_port, d.api_secret, f.organization_id, d.fleet_id, d.is_frozen, d.cloudlink_changed_at, d.cloudlink_connected
+            FROM device d JOIN fleet f ON f.id = d.fleet_id LEFT JOIN service_instance s ON s.id = d.service_instance_id
+            WHERE {(isId ? "d.id = @p0" : "d.uuid = @p0")}
+            """,
+            isId ? id : device);
+        await using var reader = await command.ExecuteReaderAsync(cancellation);
+        if (!await reader.ReadAsync(cancellation))
+            return null;
+        var isConnected = reader.GetInt32(9) != 0 && !reader.IsDBNull(2);
+        return new(reader.GetInt64(0), reader.GetInt64(6), reader.GetInt64(5), reader.GetInt32(7) != 0, reader.IsDBNull(8) ? null : reader.GetInt64(8), isConnected ? Tunnelled(reader) : null);
+    }
+
+    private static TunnelledDevice Tunnelled(DbDataReader reader) => new(
+        reader.GetInt64(0), reader.GetString(1), reader.GetString(2),
+        reader.IsDBNull(3) ? null : reader.GetInt32(3), reader.IsDBNull(4) ? null : reader.GetString(4), reader.GetInt64(5));
 }

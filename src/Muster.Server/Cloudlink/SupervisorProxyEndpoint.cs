@@ -35,16 +35,17 @@ internal static partial class SupervisorProxyEndpoint
             return Results.StatusCode(StatusCodes.Status400BadRequest);
 
         var found = await connected.FindAsync(call.DeviceId, call.FleetId, call.Uuid, MaxDevices + 1, cancellation);
-        var devices = found.FindAll(device => May(caller, device, Role.Observer));
+        var devices = found.FindAll(device => SupervisorRule.MaySee(caller, device.Id, device.OrganizationId));
         if (devices.Count == 0)
             return Results.Json("No online device(s) found", statusCode: StatusCodes.Status404NotFound);
-        if (call.Method != "GET" && !devices.TrueForAll(device => May(caller, device, Role.Operator)))
+        var method = new HttpMethod(call.Method);
+        if (!devices.TrueForAll(device => SupervisorRule.MayCall(caller, device.Id, device.OrganizationId, method)))
             return Results.StatusCode(StatusCodes.Status401Unauthorized);
         if (devices.Count > MaxDevices)
             return Results.Json($"More than {MaxDevices} devices are connected; name them one by one.", statusCode: StatusCodes.Status400BadRequest);
 
         var path = "/" + new PathString(context.Request.Path.Value![Prefix.Length..]).ToUriComponent().TrimStart('/');
-        var answers = await supervisors.CallAllAsync(devices, new HttpMethod(call.Method), path, call.Data, cancellation);
+        var answers = await supervisors.CallAllAsync(devices, method, path, call.Data, cancellation);
         return answers.Length == 1
             ? PassOn(answers[0])
             : Results.Json(answers.Select(answer => new { statusCode = answer.Status, body = answer.Body }), statusCode: StatusCodes.Status207MultiStatus);
@@ -62,10 +63,6 @@ internal static partial class SupervisorProxyEndpoint
             return default;
         }
     }
-
-    /// <summary>A device may always call itself.</summary>
-    private static bool May(Caller caller, TunnelledDevice device, Role role) =>
-        caller.Kind is CallerKind.Device ? caller.SubjectId == device.Id : AccessRule.Has(caller, role, device.OrganizationId);
 
     /// <summary>JSON and harmless plain text pass; anything else could be made to act in the caller's browser.</summary>
     private static IResult PassOn(SupervisorAnswer answer)

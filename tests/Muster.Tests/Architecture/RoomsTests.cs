@@ -15,7 +15,7 @@ public sealed class RoomsTests
         ["Presence"] = ["PresenceModule", "FleetPresence", "DeviceSlot", "ContactKind", "DeviceAuth", "InputChange", "PresenceBusyException", "DeviceGoneException", "DeviceEvidence", "LiveFeed", "Subscription", "TransitionEvent", "LiveFeedLagException"],
         ["Resources"] = ["ResourcesModule", "Callers", "ResourceAccess", "ResourceRefusedException", "SignIn", "SignInAnswer"],
         ["Devices"] = ["DevicesModule", "OsProgress", "DeviceNames"],
-        ["Cloudlink"] = ["CloudlinkModule"],
+        ["Cloudlink"] = ["CloudlinkModule", "DeviceActions", "DeviceAction", "DeviceActionWords", "DeviceActionAnswer", "DeviceActionOutcome", "SupervisorWord"],
         ["Insight"] =
         [
             "InsightModule", "Sight", "TransitionHistory", "HistoryPlace", "DeviceStatus", "HeartbeatEvidence", "CloudlinkEvidence", "UpdateEvidence",

@@ -43,6 +43,16 @@ public sealed class ServerWithFleet : IAsyncDisposable
         return device;
     }
 
+    /// <summary>A device with a cloudlink, whose supervisor's key is "supsecret".</summary>
+    public async Task<FixtureDevice> AddConnectedDeviceAsync()
+    {
+        var device = await AddDeviceAsync();
+        var instance = await Fixture.AddServiceInstanceAsync();
+        await Presence.CloudlinkAsync(instance, [device.Uuid], connected: true, epoch: 0, CancellationToken.None);
+        await Fixture.DoAsync("UPDATE device SET api_port = 48484, api_secret = 'supsecret' WHERE id = @p0", device.Id);
+        return device;
+    }
+
     /// <summary>Token of somebody who has this role in the fleet's organization and in no other.</summary>
     public async Task<string> LogInAsAsync(Role role, FixtureFleet? fleet = null)
     {

@@ -1,0 +1,131 @@
+using System.Globalization;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Muster.Core.Access;
+
+namespace Muster.Server.Cloudlink;
+
+/// <summary>Has a device do something at once, for the pages of this server: the calls, and the rule, of <c>POST /supervisor/…</c>.</summary>
+public sealed class DeviceActions
+{
+    private const int LongestSentence = 300;
+
+    /// <summary>Where supervisors put their words in JSON.</summary>
+    private static readonly string[] WordFields = ["Error", "error", "message"];
+
+    private static readonly DeviceActionAnswer NotFound = new(DeviceActionOutcome.NotFound, "There is no such device.");
+
+    private readonly ConnectedDevices connected;
+    private readonly SupervisorClient supervisors;
+    private readonly TimeProvider time;
+
+    internal DeviceActions(ConnectedDevices connected, SupervisorClient supervisors, TimeProvider time) =>
+        (this.connected, this.supervisors, this.time) = (connected, supervisors, time);
+
+    /// <param name="device">Uuid or id.</param>
+    /// <param name="imageId">The service's image, for the actions on one service.</param>
+    /// <param name="force">Overrides an update lock.</param>
+    /// <exception cref="Storage.DatabaseAwayException">Nothing was done.</exception>
+    public async Task<DeviceActionAnswer> RunAsync(Caller caller, string device, DeviceAction action, long? imageId = null, bool force = false, CancellationToken cancellation = default)
+    {
+        if (action.IsOfService() && imageId is null)
+            throw new ArgumentException("An action on a service needs its image.", nameof(imageId));
+        if (await connected.LinkAsync(device, cancellation) is not { } link || !SupervisorRule.MaySee(caller, link.Id, link.OrganizationId))
+            return NotFound;
+        if (!SupervisorRule.MayCall(caller, link.Id, link.OrganizationId, HttpMethod.Post))
+            return new(DeviceActionOutcome.NotAllowed, "Your role does not allow this.");
+        if (link.IsFrozen)
+            return new(DeviceActionOutcome.NotConnected, "The device is frozen and takes no actions.");
+        if (link.Tunnel is not { } tunnel)
+            return new(DeviceActionOutcome.NotConnected, Missing(action, link), DownSince: link.ChangedAt);
+        var (path, data) = Call(action, link.FleetId, imageId, force);
+        return Answer(action, await supervisors.CallAsync(tunnel, HttpMethod.Post, path, data, cancellation), force);
+    }
+
+    /// <summary>A question to the device's supervisor, which changes nothing; an observer may ask.</summary>
+    /// <param name="path">Of the supervisor's API, beginning with a slash.</param>
+    /// <exception cref="Storage.DatabaseAwayException">Nothing was asked.</exception>
+    public async Task<SupervisorWord> AskAsync(Caller caller, string device, string path, CancellationToken cancellation = default)
+    {
+        if (await connected.LinkAsync(device, cancellation) is not { } link || !SupervisorRule.MayCall(caller, link.Id, link.OrganizationId, HttpMethod.Get))
+            return new(null, NotFound.Sentence, 0);
+        if (link.IsFrozen)
+            return new(null, "The device is frozen and is not asked.", 0);
+        if (link.Tunnel is not { } tunnel)
+            return new(null, "Not asked: the cloudlink is down.", 0);
+        var began = time.GetTimestamp();
+        var answer = await supervisors.CallAsync(tunnel, HttpMethod.Get, path, data: null, cancellation);
+        return new(answer.Status, answer.Body, (long)time.GetElapsedTime(began).TotalMilliseconds);
+    }
+
+    private static string Missing(DeviceAction action, DeviceLink link)
+    {
+        var since = link.ChangedAt is { } at
+            ? DateTimeOffset.FromUnixTimeMilliseconds(at).ToString("', which is down since 'yyyy-MM-dd HH:mm:ss 'UTC'", CultureInfo.InvariantCulture)
+            : ", which was never up";
+        return $"{action.Word()} needs the cloudlink{since}.";
+    }
+
+    /// <summary>The calls as the SDK makes them (protocol/device-behaviour.md, section 13).</summary>
+    private static (string Path, JsonElement? Data) Call(DeviceAction action, long fleet, long? imageId, bool force) => action switch
+    {
+        DeviceAction.Blink => ("/v1/blink", null),
+        DeviceAction.Reboot => ("/v1/reboot", Json(new() { ["force"] = force })),
+        DeviceAction.Shutdown => ("/v1/shutdown", Json(new() { ["force"] = force })),
+        DeviceAction.Update => ("/v1/update", Json(new() { ["force"] = force })),
+        DeviceAction.Restart => ("/v1/restart", Json(Forced(new() { ["appId"] = fleet }, force))),
+        DeviceAction.Purge => ("/v1/purge", Json(Forced(new() { ["appId"] = fleet }, force))),
+        _ => ($"/v2/applications/{fleet}/{Verb(action)}-service", Json(Forced(new() { ["appId"] = fleet, ["imageId"] = imageId }, force))),
+    };
+
+    private static string Verb(DeviceAction action) => action switch
+    {
+        DeviceAction.RestartService => "restart",
+        DeviceAction.StopService => "stop",
+        _ => "start",
+    };
+
+    private static JsonObject Forced(JsonObject data, bool force)
+    {
+        if (force)
+            data["force"] = true;
+        return data;
+    }
+
+    private static JsonElement Json(JsonObject data) => JsonSerializer.SerializeToElement(data);
+
+    private static DeviceActionAnswer Answer(DeviceAction action, SupervisorAnswer answer, bool forced) => answer.Status switch
+    {
+        // A stock supervisor says so when instant updates are switched off.
+        StatusCodes.Status202Accepted when action is DeviceAction.Update =>
+            new(DeviceActionOutcome.Refused, "The device ignored it: instant updates are switched off by its configuration.", CanForce: !forced),
+        >= 200 and < 300 => new(DeviceActionOutcome.Done, $"{action.Word()}: the device took it on."),
+        StatusCodes.Status423Locked => new(DeviceActionOutcome.Refused, $"An update lock on the device stands against it: {Words(answer)}", CanForce: !forced && action.MeetsLocks()),
+        StatusCodes.Status401Unauthorized => new(DeviceActionOutcome.Refused, "The device does not accept the key that it reported; it reports a new one when its supervisor restarts."),
+        StatusCodes.Status502BadGateway or StatusCodes.Status504GatewayTimeout => new(DeviceActionOutcome.Unreachable, Words(answer)),
+        _ => new(DeviceActionOutcome.Refused, $"The device refused ({answer.Status}): {Words(answer)}"),
+    };
+
+    /// <summary>The words in a supervisor's answer: in JSON, or plain.</summary>
+    private static string Words(SupervisorAnswer answer)
+    {
+        var text = answer.Body;
+        try
+        {
+            if (JsonNode.Parse(text) is JsonObject json)
+            {
+                text = WordFields.Select(name => json[name] is JsonValue value && value.TryGetValue(out string? words) ? words : null)
+                    .FirstOrDefault(words => !string.IsNullOrEmpty(words)) ?? text;
+            }
+        }
+        catch (JsonException)
+        {
+            // Plain text.
+        }
+
+        text = text.Trim();
+        if (text.Length == 0)
+            text = "it gave no reason.";
+        return text.Length <= LongestSentence ? text : text[..LongestSentence] + "…";
+    }
+}
