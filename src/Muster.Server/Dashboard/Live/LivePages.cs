@@ -20,66 +20,74 @@ internal sealed partial class LivePages(LiveFeed feed, FleetPresence presence, T
     private readonly Lock gate = new();
     private readonly List<InputChange> changes = [];
     private Follower[] followers = [];
+    private LiveFeed.Subscription? subscription;
 
     /// <summary>Hands each batch to the page until the result is disposed. Not for prerendering, where nobody disposes.</summary>
     public IDisposable Follow(Func<LiveBatch, Task> page)
     {
         var follower = new Follower(this, page);
         lock (gate)
+        {
             followers = [.. followers, follower];
+            // Nobody listens for nobody.
+            subscription ??= feed.Subscribe(MostWaiting * 2);
+        }
+
         return follower;
     }
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         presence.InputsChanged += Note;
-        var subscription = feed.Subscribe(MostWaiting * 2);
         try
         {
             using var timer = new PeriodicTimer(Every, time);
             while (await timer.WaitForNextTickAsync(stoppingToken))
-            {
-                var (transitions, gap) = Take(subscription);
-                if (gap)
-                {
-                    subscription.Dispose();
-                    subscription = feed.Subscribe(MostWaiting * 2);
-                }
-
-                InputChange[] changed;
-                lock (changes)
-                {
-                    changed = [.. changes];
-                    changes.Clear();
-                }
-
-                foreach (var follower in Volatile.Read(ref followers))
-                    follower.Offer(transitions, changed, gap);
-            }
+                Deal();
         }
         catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
         {
         }
         finally
         {
-            subscription.Dispose();
             presence.InputsChanged -= Note;
+            lock (gate)
+                subscription?.Dispose();
         }
     }
 
-    private static (List<TransitionEvent> Transitions, bool Gap) Take(LiveFeed.Subscription subscription)
+    private void Deal()
     {
-        List<TransitionEvent> taken = [];
-        while (subscription.Reader.TryRead(out var transition))
-            taken.Add(transition);
-        return (taken, subscription.Reader.Completion.IsCompleted);
+        List<TransitionEvent> transitions = [];
+        InputChange[] changed;
+        Follower[] pages;
+        bool gap;
+        lock (gate)
+        {
+            if (subscription is null)
+                return;
+            while (subscription.Reader.TryRead(out var transition))
+                transitions.Add(transition);
+            gap = subscription.Reader.Completion.IsCompleted;
+            changed = [.. changes];
+            changes.Clear();
+            pages = followers;
+            if (gap || pages.Length == 0)
+            {
+                subscription.Dispose();
+                subscription = pages.Length == 0 ? null : feed.Subscribe(MostWaiting * 2);
+            }
+        }
+
+        foreach (var page in pages)
+            page.Offer(transitions, changed, gap);
     }
 
     private void Note(InputChange change)
     {
-        lock (changes)
+        lock (gate)
         {
-            if (followers.Length > 0 && changes.Count < MostWaiting)
+            if (subscription is not null && changes.Count < MostWaiting)
                 changes.Add(change);
         }
     }
