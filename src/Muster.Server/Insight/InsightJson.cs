@@ -10,6 +10,8 @@ namespace Muster.Server.Insight;
 [JsonSerializable(typeof(DeviceHistory))]
 [JsonSerializable(typeof(FleetOverview))]
 [JsonSerializable(typeof(FleetCards))]
+[JsonSerializable(typeof(DeviceTimeline))]
+[JsonSerializable(typeof(OutageList))]
 [JsonSerializable(typeof(TransitionMessage))]
 internal sealed partial class InsightJson : JsonSerializerContext
 {

@@ -10,6 +10,8 @@ internal static class InsightModule
         builder.Services.AddSingleton<TransitionHistory>();
         builder.Services.AddSingleton<EventStreams>();
         builder.Services.AddSingleton<FleetOverviews>();
+        builder.Services.AddSingleton<Outages>();
+        builder.Services.AddSingleton<DeviceTimelines>();
         return builder;
     }
 
@@ -18,7 +20,9 @@ internal static class InsightModule
         var routes = app.MapGroup("/muster/v1");
         routes.MapDeviceStatus();
         routes.MapDeviceHistory();
+        routes.MapDeviceTimeline();
         routes.MapFleetOverview();
+        routes.MapOutages();
         routes.MapEventStream();
         return app;
     }

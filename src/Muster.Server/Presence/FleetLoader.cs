@@ -11,7 +11,8 @@ internal sealed partial class FleetLoader(FleetMemory memory, PresenceReader rea
     {
         memory.Clear();
         var began = time.GetTimestamp();
-        clock.Start(ObserverClock.Restore(await reader.ClockAsync(options.Node, cancellation), await reader.LastObservedAsync(cancellation), clock.WallNow));
+        var checkpoint = await reader.ClockAsync(options.Node, cancellation);
+        clock.Start(ObserverClock.Restore(checkpoint, await reader.LastObservedAsync(cancellation), clock.WallNow), checkpoint);
         var now = clock.Current;
         foreach (var partition in memory.Partitions)
             partition.StartClock(now.Now);

@@ -258,6 +258,11 @@ public sealed class FleetPresence
         };
     }
 
+    /// <summary>Raised when a time in which nobody was heard is over and written down. Handlers return at once and don't throw.</summary>
+    public event Action<ListeningGap>? OutageEnded;
+
+    internal void TellOutageEnded(ListeningGap gap) => OutageEnded?.Invoke(gap);
+
     internal void BeginLoad() => begun = true;
 
     /// <summary>All devices are in memory: from now on everybody is answered.</summary>

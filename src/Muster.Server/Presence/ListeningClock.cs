@@ -9,7 +9,12 @@ namespace Muster.Server.Presence;
 internal sealed class ListeningClock(TimeProvider time)
 {
     private readonly Lock gate = new();
+    /// <summary>More than this waits only when they can never be written; then the oldest go.</summary>
+    private const int MostEndedGaps = 1_000;
+
+    private readonly Queue<ListeningGap> endedGaps = [];
     private StrongBox current = new(ObserverClock.First, time.GetTimestamp());
+    private (long From, string Kind)? openGap;
     private long lastTick = time.GetTimestamp();
 
     /// <summary>The clock as of the last tick.</summary>
@@ -35,10 +40,22 @@ internal sealed class ListeningClock(TimeProvider time)
     /// <summary>Unix ms.</summary>
     public long WallNow => time.GetUtcNow().ToUnixTimeMilliseconds();
 
-    public void Start(ObserverClock clock)
+    /// <summary>The first gap that ended and is not written down yet, or null.</summary>
+    public ListeningGap? EndedGap
+    {
+        get
+        {
+            lock (gate)
+                return endedGaps.TryPeek(out var gap) ? gap : null;
+        }
+    }
+
+    /// <param name="checkpoint">What the process before this one wrote last: since then nobody listened. Null when there was none.</param>
+    public void Start(ObserverClock clock, ObserverCheckpoint? checkpoint)
     {
         lock (gate)
         {
+            openGap = checkpoint is { } saved ? (saved.WrittenAt, saved.StoppedInOrder ? ListeningGap.Stopped : ListeningGap.Killed) : null;
             lastTick = time.GetTimestamp();
             Volatile.Write(ref current, new(clock, lastTick));
         }
@@ -56,8 +73,36 @@ internal sealed class ListeningClock(TimeProvider time)
                 return;
             // What is less than a millisecond stays for the next tick.
             lastTick += (long)(elapsed * (time.TimestampFrequency / 1000.0));
-            Volatile.Write(ref current, new(current.Clock.Advance(elapsed, listening), lastTick));
+            var (before, after) = (current.Clock, current.Clock.Advance(elapsed, listening));
+            Volatile.Write(ref current, new(after, lastTick));
+            NoteGap(elapsed, listening, isGap: after.Now == before.Now, isOver: after.IsListening);
         }
+    }
+
+    /// <summary>The gap is written down.</summary>
+    public void Forget(ListeningGap gap)
+    {
+        lock (gate)
+        {
+            if (endedGaps.TryPeek(out var first) && first == gap)
+                endedGaps.Dequeue();
+        }
+    }
+
+    private void NoteGap(long elapsed, bool listening, bool isGap, bool isOver)
+    {
+        var now = WallNow;
+        if (isGap)
+            openGap ??= (now - elapsed, listening ? ListeningGap.Paused : ListeningGap.Database);
+        if (!isOver || openGap is not { } gap)
+            return;
+        openGap = null;
+        // A wall clock that was set back says nothing about how long it was.
+        if (now <= gap.From)
+            return;
+        if (endedGaps.Count == MostEndedGaps)
+            endedGaps.Dequeue();
+        endedGaps.Enqueue(new(gap.From, now, gap.Kind));
     }
 
     /// <summary>Makes a clock value readable in one piece.</summary>

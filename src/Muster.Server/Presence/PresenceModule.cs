@@ -29,6 +29,7 @@ internal static class PresenceModule
         builder.Services.AddSingleton<InputChanges>();
         builder.Services.AddSingleton<FleetLoader>();
         builder.Services.AddSingleton<Checkpoints>();
+        builder.Services.AddSingleton<OutageLog>();
         builder.Services.AddSingleton<PresenceTicker>();
         builder.Services.AddSingleton(services => new FleetPresence(
             services.GetRequiredService<FleetMemory>(), services.GetRequiredService<PartitionMail>(), services.GetRequiredService<InputChanges>(),

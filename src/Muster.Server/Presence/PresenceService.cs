@@ -124,6 +124,7 @@ internal sealed partial class PresenceService(
             try
             {
                 var before = time.GetUtcNow().Add(-options.HistoryRetention).ToUnixTimeMilliseconds();
+                await database.WriteAsync(write => PresenceWriter.PruneOutagesAsync(write, before), stopping);
                 while (await database.WriteAsync(write => PresenceWriter.PruneTransitionsAsync(write, before, PrunedAtOnce), stopping) == PrunedAtOnce)
                     await Task.Delay(TimeSpan.FromMilliseconds(50), time, stopping);
             }

@@ -8,12 +8,13 @@ namespace Muster.Server.Presence;
 /// </summary>
 internal sealed partial class PresenceTicker(
     FleetMemory memory, ListeningClock clock, PartitionMail mail, GroupCommitter committer, Checkpoints checkpoints,
-    ServiceInstances instances, InputChanges inputs, Database database, PresenceOptions options, TimeProvider time, ILogger<PresenceTicker> log)
+    ServiceInstances instances, InputChanges inputs, OutageLog outages, Database database, PresenceOptions options, TimeProvider time, ILogger<PresenceTicker> log)
 {
     private long lastCheckpoint = time.GetTimestamp();
     private long lastProbe = time.GetTimestamp();
     private Task checkpoint = Task.CompletedTask;
     private Task recovery = Task.CompletedTask;
+    private Task outage = Task.CompletedTask;
 
     /// <summary>One beat. Never waits; the task completes when what this beat set off is done, and does not fail.</summary>
     public Task Tick()
@@ -36,6 +37,8 @@ internal sealed partial class PresenceTicker(
         }
 
         work.Add(instances.EndSilentAsync());
+        if (outage.IsCompleted && outages.Owes)
+            work.Add(outage = outages.WriteAsync());
         if (inputs.HasMissed)
             work.Add(inputs.CatchUpAsync());
         if (checkpoint.IsCompleted && time.GetElapsedTime(lastCheckpoint) >= options.CheckpointEvery)

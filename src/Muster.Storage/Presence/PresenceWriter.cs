@@ -34,6 +34,25 @@ public abstract class PresenceWriter : IDisposable
         await command.ExecuteNonQueryAsync();
     }
 
+    /// <summary>Writes down a time (Unix ms) in which a node did not listen; written twice, it stands once.</summary>
+    public static async Task WriteOutageAsync(WriteScope write, string node, long from, long to, string kind)
+    {
+        await using var command = write.Command(
+            """
+            INSERT INTO outage (node, from_at, to_at, kind) VALUES (@p0, @p1, @p2, @p3)
+            ON CONFLICT (node, from_at) DO UPDATE SET to_at = excluded.to_at, kind = excluded.kind
+            """,
+            node, from, to, kind);
+        await command.ExecuteNonQueryAsync();
+    }
+
+    /// <summary>Deletes the outages that ended before an instant (Unix ms).</summary>
+    public static async Task PruneOutagesAsync(WriteScope write, long before)
+    {
+        await using var command = write.Command("DELETE FROM outage WHERE to_at < @p0", before);
+        await command.ExecuteNonQueryAsync();
+    }
+
     /// <summary>Deletes the oldest transitions from before an instant (Unix ms), at most <paramref name="limit"/>; returns how many.</summary>
     public static async Task<int> PruneTransitionsAsync(WriteScope write, long before, int limit)
     {

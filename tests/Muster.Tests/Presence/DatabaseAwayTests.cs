@@ -48,6 +48,8 @@ public sealed class DatabaseAwayTests
         await node.ReportAsync(online, new StateReport { CpuUsage = 60 });
 
         Assert.Equal(0L, await fleet.ReadAsync("SELECT count(*) FROM transition WHERE cause = 'silence'"));
+        var outage = Assert.Single(await OutageLogTests.OutagesAsync(database));
+        Assert.Equal((ListeningGap.Database, true), (outage.Kind, outage.To - outage.From >= 600_000));
         Assert.Equal("online", await fleet.ReadAsync("SELECT heartbeat FROM device WHERE id = @p0", silent.Id));
         Assert.Equal("online", await fleet.ReadAsync("SELECT heartbeat FROM device WHERE id = @p0", late.Id));
         Assert.Equal(60, await fleet.ReadAsync("SELECT cpu_usage FROM device WHERE id = @p0", online.Id));
