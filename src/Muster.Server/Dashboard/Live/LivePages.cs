@@ -21,6 +21,13 @@ internal sealed partial class LivePages(LiveFeed feed, FleetPresence presence, T
     private readonly List<InputChange> changes = [];
     private Follower[] followers = [];
     private LiveFeed.Subscription? subscription;
+    private bool listening = true;
+
+    /// <summary>Whether Muster hears its devices and can write it down; false while its database is away.</summary>
+    public bool IsListening => Volatile.Read(ref listening);
+
+    /// <summary>Raised when <see cref="IsListening"/> changed. Handlers return at once and don't throw.</summary>
+    public event Action? ListeningChanged;
 
     /// <summary>Hands each batch to the page until the result is disposed. Not for prerendering, where nobody disposes.</summary>
     public IDisposable Follow(Func<LiveBatch, Task> page)
@@ -43,7 +50,13 @@ internal sealed partial class LivePages(LiveFeed feed, FleetPresence presence, T
         {
             using var timer = new PeriodicTimer(Every, time);
             while (await timer.WaitForNextTickAsync(stoppingToken))
+            {
                 Deal();
+                if (presence.IsListening == IsListening)
+                    continue;
+                Volatile.Write(ref listening, presence.IsListening);
+                ListeningChanged?.Invoke();
+            }
         }
         catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
         {
