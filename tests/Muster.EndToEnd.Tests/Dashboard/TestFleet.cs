@@ -61,6 +61,9 @@ internal sealed class TestFleet : IDisposable
 
     public Task<JsonArray> RowsAsync(string path) => RowsAsync(http, path);
 
+    /// <summary>Any answer of the server to the person who made the fleet.</summary>
+    public Task<JsonNode?> GetAsync(string path) => http.GetFromJsonAsync<JsonNode>(path);
+
     public Task<JsonNode?> CreateAsync(string resource, JsonObject fields) => SendAsync(http, HttpMethod.Post, $"/v7/{resource}", fields);
 
     public Task ChangeAsync(string path, JsonObject fields) => SendAsync(http, HttpMethod.Patch, $"/v7/{path}", fields);

@@ -30,9 +30,10 @@ internal sealed partial class LivePages(LiveFeed feed, FleetPresence presence, T
     public event Action? ListeningChanged;
 
     /// <summary>Hands each batch to the page until the result is disposed. Not for prerendering, where nobody disposes.</summary>
-    public IDisposable Follow(Func<LiveBatch, Task> page)
+    /// <param name="hasNews">Asked with each batch, so that no page needs a timer: true brings a batch even if nothing was committed. Quick, and does not throw.</param>
+    public IDisposable Follow(Func<LiveBatch, Task> page, Func<bool>? hasNews = null)
     {
-        var follower = new Follower(this, page);
+        var follower = new Follower(this, page, hasNews);
         lock (gate)
         {
             followers = [.. followers, follower];
@@ -115,7 +116,7 @@ internal sealed partial class LivePages(LiveFeed feed, FleetPresence presence, T
     private partial void LogNotShown(Exception e);
 
     /// <summary>One open page. Offered to by the one loop above only.</summary>
-    private sealed class Follower(LivePages pages, Func<LiveBatch, Task> show) : IDisposable
+    private sealed class Follower(LivePages pages, Func<LiveBatch, Task> show, Func<bool>? hasNews) : IDisposable
     {
         private readonly List<TransitionEvent> transitions = [];
         private readonly List<InputChange> changed = [];
@@ -137,7 +138,7 @@ internal sealed partial class LivePages(LiveFeed feed, FleetPresence presence, T
                 changed.AddRange(changes);
             }
 
-            if (!showing.IsCompleted || (transitions.Count == 0 && changed.Count == 0 && !gap))
+            if (!showing.IsCompleted || (transitions.Count == 0 && changed.Count == 0 && !gap && hasNews?.Invoke() != true))
                 return;
             var batch = new LiveBatch([.. transitions], [.. changed], gap);
             transitions.Clear();

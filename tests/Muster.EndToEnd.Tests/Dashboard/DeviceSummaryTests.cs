@@ -1,0 +1,222 @@
+using System.Globalization;
+using System.Net;
+using System.Text.Json.Nodes;
+using Microsoft.Playwright;
+using Muster.Tests.Storage;
+using static Microsoft.Playwright.Assertions;
+
+namespace Muster.EndToEnd.Tests.Dashboard;
+
+public sealed class DeviceSummaryTests(Browser browser) : IAsyncLifetime
+{
+    private ServerProcess server = null!;
+    private TestFleet fleet = null!;
+
+    public async ValueTask InitializeAsync()
+    {
+        server = await ServerProcess.StartAsync(TestDatabases.Sqlite);
+        fleet = await TestFleet.CreateAsync(server, "lighthouse");
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        fleet.Dispose();
+        await server.DisposeAsync();
+    }
+
+    [Fact]
+    public async Task It_says_why_as_the_api_does_and_what_silence_will_make_of_it()
+    {
+        var device = await fleet.AddDeviceAsync("lamp");
+        await device.PollAsync();
+        var page = await OpenAsync(device);
+
+        var status = await fleet.StatusAsync(device);
+        Assert.Equal("reduced-functionality", (string)status["overall_status"]!);
+        await Expect(page.Locator(".pill").First).ToContainTextAsync("Reduced functionality");
+        await Expect(page.Locator("[data-reason]")).ToHaveAttributeAsync("data-reason", (string)status["reason"]!);
+        await Expect(page.Locator("[data-reason]")).ToHaveTextAsync((string)status["sentence"]!);
+        var why = page.GetByRole(AriaRole.Region, new() { Name = "Why reduced functionality?" });
+        await Expect(why).ToContainTextAsync((string)status["next_step"]!);
+        await Expect(why).ToContainTextAsync("Heartbeat Online");
+        await Expect(why).ToContainTextAsync("Cloudlink Disconnected");
+
+        var forecast = page.Locator(".forecast");
+        await Expect(forecast).ToContainTextAsync("Disconnected at");
+        var at = DateTimeOffset.Parse((string)status["changes_at"]!, CultureInfo.InvariantCulture).ToUnixTimeMilliseconds();
+        await Expect(forecast.Locator("muster-time[mode=clock]")).ToHaveAttributeAsync("at", at.ToString(CultureInfo.InvariantCulture));
+    }
+
+    [Fact]
+    public async Task Contacts_reports_and_downloads_show_without_a_reload()
+    {
+        var release = await fleet.ReleaseAsync("a1b2c3d4e5f60718293a4b5c6d7e8f9012345678", "main");
+        var device = await fleet.AddDeviceAsync("lamp");
+        var page = await OpenAsync(device);
+        await Expect(page.Locator(".pill").First).ToContainTextAsync("Inactive");
+        await page.EvaluateAsync("window.stays = true");
+
+        await device.PollAsync();
+        await Expect(page.Locator(".pill").First).ToContainTextAsync("Reduced functionality", new() { Timeout = 2_000 });
+        await device.ReportAsync(release.Report(37, new() { ["cpu_usage"] = 42, ["memory_usage"] = 300, ["memory_total"] = 1000 }));
+        await Expect(page.Locator(".pill").First).ToContainTextAsync("Updating");
+        var services = page.GetByRole(AriaRole.Region, new() { Name = "Services" });
+        await Expect(services.GetByRole(AriaRole.Progressbar)).ToHaveAttributeAsync("aria-valuenow", "37");
+        await device.ReportAsync(release.Report(81));
+        await Expect(services.GetByRole(AriaRole.Progressbar)).ToHaveAttributeAsync("aria-valuenow", "81");
+        await Expect(page.GetByRole(AriaRole.Region, new() { Name = "Metrics" })).ToContainTextAsync("42 %");
+
+        await device.ReportAsync(new() { ["provisioning_state"] = "Running OS update", ["provisioning_progress"] = 50 });
+        await Expect(page.Locator("[aria-current=step]")).ToContainTextAsync("installing the new OS");
+        Assert.True(await page.EvaluateAsync<bool>("window.stays"));
+    }
+
+    [Fact]
+    public async Task A_person_pins_tags_notes_and_sets_variables()
+    {
+        await fleet.ReleaseAsync("a1b2c3d4e5f60718293a4b5c6d7e8f9012345678", "main");
+        await fleet.CreateAsync("application_environment_variable", new() { ["application"] = fleet.Id, ["name"] = "MODE", ["value"] = "day" });
+        var device = await fleet.AddDeviceAsync("lamp");
+        var page = await OpenAsync(device);
+
+        await page.GetByRole(AriaRole.Button, new() { Name = "Change…" }).ClickAsync();
+        await page.GetByLabel("Release to run").SelectOptionAsync(new SelectOptionValue { Index = 1 });
+        await page.GetByRole(AriaRole.Button, new() { Name = "Pin", Exact = true }).ClickAsync();
+        await Expect(page.GetByRole(AriaRole.Region, new() { Name = "Release" })).ToContainTextAsync("pinned on this device");
+
+        await page.GetByLabel("Tag name").FillAsync("place");
+        await page.GetByLabel("Tag value").FillAsync("north pier");
+        await page.GetByRole(AriaRole.Button, new() { Name = "Add tag" }).ClickAsync();
+        await Expect(page.GetByRole(AriaRole.Region, new() { Name = "Tags" })).ToContainTextAsync("place: north pier");
+
+        await page.GetByRole(AriaRole.Button, new() { Name = "Add the note" }).ClickAsync();
+        await page.GetByLabel("Note", new() { Exact = true }).FillAsync("Behind the door.");
+        await page.GetByRole(AriaRole.Button, new() { Name = "Save" }).ClickAsync();
+        await Expect(page.GetByRole(AriaRole.Region, new() { Name = "Note" })).ToContainTextAsync("Behind the door.");
+
+        await page.GetByRole(AriaRole.Link, new() { Name = "Variables" }).ClickAsync();
+        await page.GetByRole(AriaRole.Button, new() { Name = "Override MODE" }).ClickAsync();
+        var environment = page.GetByRole(AriaRole.Region, new() { Name = "Environment for all services" });
+        await environment.GetByLabel("Environment value").FillAsync("night");
+        await environment.GetByRole(AriaRole.Button, new() { Name = "Save" }).ClickAsync();
+        await Expect(environment).ToContainTextAsync("overrides the fleet");
+        await environment.GetByLabel("Environment name").FillAsync("API_TOKEN");
+        await environment.GetByLabel("Environment value").FillAsync("tops3cret");
+        await environment.GetByRole(AriaRole.Button, new() { Name = "Add" }).ClickAsync();
+        await Expect(environment).ToContainTextAsync("API_TOKEN");
+        await Expect(environment).Not.ToContainTextAsync("tops3cret");
+        await environment.GetByRole(AriaRole.Button, new() { Name = "Show the value of API_TOKEN" }).ClickAsync();
+        await Expect(environment).ToContainTextAsync("tops3cret");
+
+        var row = (await fleet.RowsAsync($"device({device.Id})?$select=note&$expand=is_pinned_on__release($select=commit),device_tag($select=tag_key,value),device_environment_variable($select=name,value;$orderby=name)"))[0]!;
+        Assert.Equal("Behind the door.", (string)row["note"]!);
+        Assert.Equal("a1b2c3d4e5f60718293a4b5c6d7e8f9012345678", (string)row["is_pinned_on__release"]![0]!["commit"]!);
+        Assert.Equal("north pier", (string)row["device_tag"]![0]!["value"]!);
+        Assert.Equal(["API_TOKEN=tops3cret", "MODE=night"], row["device_environment_variable"]!.AsArray().Select(v => $"{v!["name"]}={v["value"]}"));
+    }
+
+    [Fact]
+    public async Task An_observer_sees_all_of_it_and_changes_nothing()
+    {
+        await server.RunAsync("user", "add", "olga@muster.test", "--password", "observant horse 7", "--organization", fleet.Slug.Split('/')[0], "--role", "observer");
+        await fleet.ReleaseAsync("a1b2c3d4e5f60718293a4b5c6d7e8f9012345678", "main");
+        var device = await fleet.AddDeviceAsync("lamp");
+        await device.PollAsync();
+        var page = await browser.OpenAsync(server.Address);
+        await page.SignInAsync("olga@muster.test", "observant horse 7");
+        foreach (var tab in (string[])["", "?tab=variables", "?tab=settings"])
+        {
+            await page.OpenAsync($"/devices/{device.Uuid}{tab}");
+            await Expect(page.Locator("h1")).ToHaveTextAsync("lamp");
+            await Expect(page.Locator("main").Locator("input, select, textarea, form")).ToHaveCountAsync(0);
+            await Expect(page.Locator("main button:not([data-copy])")).ToHaveCountAsync(0);
+        }
+    }
+
+    [Fact]
+    public async Task A_device_that_is_not_there_is_said_to_be_gone_or_hidden()
+    {
+        var page = await browser.OpenAsync(server.Address);
+        await page.SignInAsync();
+        var answer = await page.GotoAsync("/devices/00000000000000000000000000000000");
+        Assert.Equal((int)HttpStatusCode.NotFound, answer!.Status);
+        await Expect(page).ToHaveTitleAsync("No such device · Muster");
+        await Expect(page.Locator("h1")).ToHaveTextAsync("There is no such device");
+    }
+
+    [Theory]
+    [InlineData(ColorScheme.Light)]
+    [InlineData(ColorScheme.Dark)]
+    public async Task Everyone_can_use_it_on_a_narrow_screen_too(ColorScheme theme)
+    {
+        var release = await fleet.ReleaseAsync("a1b2c3d4e5f60718293a4b5c6d7e8f9012345678", "main");
+        await fleet.CreateAsync("application_environment_variable", new() { ["application"] = fleet.Id, ["name"] = "MODE", ["value"] = "day" });
+        var device = await fleet.AddDeviceAsync("a-lamp-with-a-very-long-name-that-has-no-place-to-break-in");
+        await device.PollAsync();
+        await device.ReportAsync(release.Report(37));
+        await device.ReportAsync(new() { ["provisioning_state"] = "Running OS update", ["provisioning_progress"] = 50, ["cpu_usage"] = 42 });
+        var page = await browser.OpenAsync(server.Address, theme, width: 360, height: 740);
+        await page.SignInAsync();
+        foreach (var tab in (string[])["", "?tab=variables", "?tab=settings"])
+        {
+            await page.OpenAsync($"/devices/{device.Uuid}{tab}");
+            await page.AssertAccessibleAsync();
+            Assert.Equal(360, await page.EvaluateAsync<int>("document.documentElement.scrollWidth"));
+        }
+    }
+
+    private async Task<IPage> OpenAsync(TestDevice device)
+    {
+        var page = await browser.OpenAsync(server.Address);
+        await page.SignInAsync();
+        await page.OpenAsync($"/devices/{device.Uuid}");
+        await Expect(page).ToHaveTitleAsync("lamp · Muster");
+        return page;
+    }
+}
+
+/// <summary>What these tests make and ask through the API.</summary>
+file static class Api
+{
+    public static async Task<JsonNode> StatusAsync(this TestFleet fleet, TestDevice device) => (await fleet.GetAsync($"/muster/v1/devices/{device.Uuid}/status"))!;
+
+    /// <summary>A successful release with one service, made as a builder does.</summary>
+    public static async Task<TestRelease> ReleaseAsync(this TestFleet fleet, string commit, string serviceName)
+    {
+        var now = DateTimeOffset.UtcNow.ToString("O", CultureInfo.InvariantCulture);
+        var service = (long)(await fleet.CreateAsync("service", new() { ["application"] = fleet.Id, ["service_name"] = serviceName }))!["id"]!;
+        var release = (long)(await fleet.CreateAsync("release", new()
+        {
+            ["belongs_to__application"] = fleet.Id, ["commit"] = commit, ["status"] = "running", ["source"] = "cloud", ["composition"] = new JsonObject(), ["start_timestamp"] = now,
+        }))!["id"]!;
+        var image = (await fleet.CreateAsync("image", new() { ["is_a_build_of__service"] = service, ["status"] = "success", ["start_timestamp"] = now }))!;
+        await fleet.CreateAsync("release_image", new() { ["image"] = (long)image["id"]!, ["is_part_of__release"] = release });
+        await fleet.ChangeAsync($"release({release})", new() { ["status"] = "success" });
+        var uuid = (string)(await fleet.RowsAsync($"application({fleet.Id})?$select=uuid"))[0]!["uuid"]!;
+        return new(uuid, commit, serviceName, (string)image["is_stored_at__image_location"]!);
+    }
+}
+
+file sealed record TestRelease(string Fleet, string Commit, string Service, string Image)
+{
+    /// <summary>A report of a download under way.</summary>
+    public JsonObject Report(int percent, JsonObject? more = null)
+    {
+        var state = more ?? [];
+        state["apps"] = new JsonObject
+        {
+            [Fleet] = new JsonObject
+            {
+                ["releases"] = new JsonObject
+                {
+                    [Commit] = new JsonObject
+                    {
+                        ["update_status"] = "downloading",
+                        ["services"] = new JsonObject { [Service] = new JsonObject { ["image"] = Image, ["status"] = "Downloading", ["download_progress"] = percent } },
+                    },
+                },
+            },
+        };
+        return state;
+    }
+}
