@@ -1,5 +1,6 @@
 using Microsoft.AspNetCore.Authentication.Cookies;
 using Microsoft.AspNetCore.DataProtection;
+using Muster.Server.Dashboard.Devices;
 using Muster.Server.Dashboard.Live;
 using Muster.Server.Dashboard.SignIn;
 using Muster.Server.Hosting;
@@ -47,6 +48,7 @@ internal static class DashboardModule
         app.UseMiddleware<PageHeaders>();
         app.MapStaticAssets(Path.Combine(AppContext.BaseDirectory, "muster.staticwebassets.endpoints.json"));
         app.MapSignIn();
+        app.MapDevicesCsv();
         app.MapRazorComponents<App>().AddInteractiveServerRenderMode();
         return app;
     }

@@ -21,6 +21,10 @@ internal static class DeviceResources
         " WHEN dc.last_contact_at > dc.last_poll_at + {t}.silence_offline_ms THEN dc.last_contact_at + {t}.silence_window_ms" +
         " ELSE dc.last_poll_at + {t}.silence_window_ms + {t}.silence_offline_ms END FROM device_contact dc WHERE dc.device_id = {t}.id)";
 
+    /// <summary>False when configuration switches the tunnel off, as <see cref="ConfigValues.CloudlinkExpected"/> has it.</summary>
+    private static readonly string CloudlinkExpected =
+        $"(CASE WHEN coalesce({Variable("device", "{t}.id", "BALENA_")}, {Variable("device", "{t}.id", "RESIN_")}, {Variable("fleet", "{t}.fleet_id", "BALENA_")}, {Variable("fleet", "{t}.fleet_id", "RESIN_")}) = 'false' THEN 0 ELSE 1 END)";
+
     /// <summary>Words of /v6 for an overall status, as <see cref="LegacyStatus"/> has them.</summary>
     private static readonly string OldStatus =
         $"CASE {string.Concat(Enum.GetValues<OverallStatus>().Select(OldWord))} ELSE {{t}}.overall_status END";
@@ -173,11 +177,15 @@ internal static class DeviceResources
             Computed("muster_status_changes_at", FieldType.Instant, StatusChangesAt),
             Computed("muster_last_contact_at", FieldType.Instant, "(SELECT coalesce(dc.last_contact_at, dc.last_poll_at) FROM device_contact dc WHERE dc.device_id = {t}.id)"),
             Text("muster_update_detail", "update_detail").Nullable(),
+            Computed("muster_cloudlink_expected", FieldType.Flag, CloudlinkExpected) with { IsNullable = false },
             .. ofVersion,
         ],
         Keys = [Key("uuid")],
         Order = "device_name",
     };
+
+    private static string Variable(string of, string id, string prefix) =>
+        $"(SELECT cv.value FROM {of}_config_variable cv WHERE cv.{of}_id = {id} AND cv.name = '{prefix}{ConfigValues.CloudlinkControl}')";
 
     private static string OldWord(OverallStatus status) =>
         $" WHEN {{t}}.overall_status = '{status.Word()}' THEN CASE WHEN {{t}}.overall_progress IS NULL THEN '{LegacyStatus.Word(status, null)}' ELSE '{LegacyStatus.Word(status, 0)}' END";

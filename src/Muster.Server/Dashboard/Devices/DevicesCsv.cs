@@ -1,0 +1,64 @@
+using System.Collections.Immutable;
+using System.Security.Claims;
+using System.Text;
+using Muster.Core.Access;
+using Muster.Server.Resources;
+
+namespace Muster.Server.Dashboard.Devices;
+
+/// <summary>A whole view as a file, with the columns that are shown. Read in parts, so that 100,000 devices need no memory to speak of.</summary>
+internal static class DevicesCsv
+{
+    private const string Path = "/dashboard/devices.csv";
+    private const int Part = 500;
+
+    /// <summary>Where a view is downloaded from.</summary>
+    public static string UrlOf(DeviceView view, IEnumerable<DeviceColumn> columns) => Path + (view with { Columns = [.. columns] }).ToQuery();
+
+    public static void MapDevicesCsv(this IEndpointRouteBuilder routes) => routes.MapGet(Path, SendAsync).RequireAuthorization();
+
+    private static async Task SendAsync(HttpContext context, Callers callers, ResourceAccess access)
+    {
+        if (context.User.FindFirstValue(Visitor.Token) is not { } token || await callers.OfTokenAsync(token, context.RequestAborted) is not { Kind: CallerKind.User } caller)
+        {
+            context.Response.StatusCode = StatusCodes.Status401Unauthorized;
+            return;
+        }
+
+        var (view, problems) = DeviceView.Parse(context.Request.QueryString.Value ?? "");
+        if (problems.Length > 0)
+        {
+            context.Response.StatusCode = StatusCodes.Status400BadRequest;
+            await context.Response.WriteAsync(string.Join('\n', problems));
+            return;
+        }
+
+        var reads = new DeviceReads(access);
+        var columns = view.Columns ?? DeviceColumn.Usual;
+        var fleets = (await reads.FleetsAsync(caller, context.RequestAborted)).ToDictionary(f => f.Slug, f => f.Id, StringComparer.Ordinal);
+        // The order of one moment; what becomes of a device while the file is sent is told by its row.
+        var ids = await reads.IdsAsync(caller, view, fleets, 0, long.MaxValue, context.RequestAborted);
+        context.Response.ContentType = "text/csv; charset=utf-8";
+        context.Response.Headers.ContentDisposition = "attachment; filename=devices.csv";
+        context.Response.Headers.CacheControl = "no-store";
+        await context.Response.WriteAsync('\uFEFF' + Line(columns.Select(c => c.Title)), context.RequestAborted);
+        foreach (var part in ids.Chunk(Part))
+        {
+            var text = new StringBuilder();
+            foreach (var row in await reads.RowsAsync(caller, part, columns, context.RequestAborted))
+                text.Append(Line(columns.Select(row.TextOf)));
+            await context.Response.WriteAsync(text.ToString(), context.RequestAborted);
+        }
+    }
+
+    /// <summary>A record of RFC 4180, with its end.</summary>
+    internal static string Line(IEnumerable<string> values) => string.Join(',', values.Select(Value)) + "\r\n";
+
+    /// <summary>A value that a spreadsheet would take for a formula is marked as text.</summary>
+    private static string Value(string value)
+    {
+        if (value is ['=' or '+' or '-' or '@' or '\t' or '\r', ..])
+            value = "'" + value;
+        return value.AsSpan().IndexOfAny(",\"\r\n") < 0 ? value : $"\"{value.Replace("\"", "\"\"", StringComparison.Ordinal)}\"";
+    }
+}
