@@ -88,7 +88,7 @@ internal sealed class Tokens(string text)
     {
         var start = at++;
         // A bare date of OData v4 starts like a number: 2026-11-22T21:05:07.442Z.
-        if (text.Length - start >= 10 && text[start + 4] == '-' && text[start + 7] == '-')
+        if (StartsDate(text.AsSpan(start)))
         {
             while (at < text.Length && (char.IsAsciiLetterOrDigit(text[at]) || text[at] is '-' or ':' or '.' or '+'))
                 at++;
@@ -104,6 +104,11 @@ internal sealed class Tokens(string text)
             return real;
         throw new QuerySyntaxException($"'{number}' is not a number.", start);
     }
+
+    /// <summary>Digits where a date has them: <c>(0.0,-5,-12)</c> has dashes at the same places.</summary>
+    private static bool StartsDate(ReadOnlySpan<char> text) =>
+        text.Length >= 10 && text[4] == '-' && text[7] == '-'
+        && !text[..4].ContainsAnyExceptInRange('0', '9') && !text[5..7].ContainsAnyExceptInRange('0', '9') && !text[8..10].ContainsAnyExceptInRange('0', '9');
 
     private static Instant InstantOf(string value, int position) =>
         QueryTime.Instant(value) ?? throw new QuerySyntaxException($"'{value}' is not a date.", position);

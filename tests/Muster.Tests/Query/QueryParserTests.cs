@@ -114,6 +114,13 @@ public sealed class QueryParserTests
         QueryParser.Parse("device", $"$filter=uuid%20in%20({string.Join(',', Enumerable.Repeat($"%27{new string('a', 62)}%27", 50))})");
     }
 
+    /// <summary>Numbers in a list may have their signs where a date has its dashes.</summary>
+    [Theory]
+    [InlineData("(0.0,-5,-12)")]
+    [InlineData("(1234,-5,-67)")]
+    public void Numbers_that_look_like_a_date_from_afar_are_numbers(string list) =>
+        Assert.Equal($"$filter=(id in {list})", QueryText.Of(QueryParser.Parse("device", $"$filter=id%20in%20{list}").Options));
+
     [Fact]
     public void Any_tree_survives_being_written_and_read() =>
         AnyOptions.Sample(options =>
