@@ -12,6 +12,10 @@ namespace Muster.Server.Insight;
 [JsonSerializable(typeof(FleetCards))]
 [JsonSerializable(typeof(DeviceTimeline))]
 [JsonSerializable(typeof(OutageList))]
+[JsonSerializable(typeof(MetricHistory))]
+[JsonSerializable(typeof(SavedView))]
+[JsonSerializable(typeof(SavedViewList))]
+[JsonSerializable(typeof(SaveView))]
 [JsonSerializable(typeof(TransitionMessage))]
 internal sealed partial class InsightJson : JsonSerializerContext
 {

@@ -1,3 +1,6 @@
+using Microsoft.Extensions.Options;
+using Muster.Server.Presence;
+
 namespace Muster.Server.Insight;
 
 /// <summary>History, explanations, overview and the event stream: what Muster adds under <c>/muster/v1</c>.</summary>
@@ -12,6 +15,12 @@ internal static class InsightModule
         builder.Services.AddSingleton<FleetOverviews>();
         builder.Services.AddSingleton<Outages>();
         builder.Services.AddSingleton<DeviceTimelines>();
+        builder.Services.AddSingleton(services => new MetricSamples(services.GetRequiredService<IOptions<InsightOptions>>().Value.MetricBacklog));
+        builder.Services.AddSingleton<ICommitWatcher>(services => services.GetRequiredService<MetricSamples>());
+        builder.Services.AddSingleton<MetricWriter>();
+        builder.Services.AddHostedService(services => services.GetRequiredService<MetricWriter>());
+        builder.Services.AddSingleton<DeviceMetrics>();
+        builder.Services.AddSingleton<SavedViews>();
         return builder;
     }
 
@@ -20,9 +29,10 @@ internal static class InsightModule
         var routes = app.MapGroup("/muster/v1");
         routes.MapDeviceStatus();
         routes.MapDeviceHistory();
-        routes.MapDeviceTimeline();
+        routes.MapDevicePast();
         routes.MapFleetOverview();
         routes.MapOutages();
+        routes.MapSavedViews();
         routes.MapEventStream();
         return app;
     }

@@ -9,6 +9,12 @@ public sealed class InsightOptions
     /// <summary>Transitions that may wait for one slow reader; beyond, it is cut off and resumes by id.</summary>
     public int StreamBuffer { get; set; } = 4_096;
 
+    /// <summary>How long samples of metrics are kept.</summary>
+    public TimeSpan MetricRetention { get; set; } = TimeSpan.FromDays(7);
+
+    /// <summary>Samples of metrics that may wait to be written, one for each device in five minutes; beyond, the oldest are given up. About 100 bytes each.</summary>
+    public int MetricBacklog { get; set; } = 1_000_000;
+
     /// <summary>An idle stream says so this often, and asks again whether its reader may still read.</summary>
     public TimeSpan StreamIdle { get; set; } = TimeSpan.FromSeconds(15);
 }

@@ -18,6 +18,7 @@ internal sealed partial class GroupCommitter : IAsyncDisposable
     private readonly Database database;
     private readonly PresenceWriter writer;
     private readonly LiveFeed feed;
+    private readonly ICommitWatcher[] watchers;
     private readonly PresenceMeter meter;
     private readonly ILogger<GroupCommitter> log;
     private readonly int maxBatch;
@@ -25,10 +26,11 @@ internal sealed partial class GroupCommitter : IAsyncDisposable
     private readonly Task loop;
     private bool available = true;
 
-    public GroupCommitter(Database database, LiveFeed feed, PresenceMeter meter, PresenceOptions options, ILogger<GroupCommitter> log)
+    public GroupCommitter(Database database, LiveFeed feed, IEnumerable<ICommitWatcher> watchers, PresenceMeter meter, PresenceOptions options, ILogger<GroupCommitter> log)
     {
         this.database = database;
         this.feed = feed;
+        this.watchers = [.. watchers];
         this.meter = meter;
         this.log = log;
         maxBatch = options.MaxBatch;
@@ -160,6 +162,8 @@ internal sealed partial class GroupCommitter : IAsyncDisposable
             }
         });
         meter.Committed(began, changes.Count, ids.Count);
+        foreach (var watcher in watchers)
+            watcher.Committed(changes);
         if (ids.Count > 0 && feed.Subscribers > 0)
             feed.Publish(Events(changes, ids));
     }

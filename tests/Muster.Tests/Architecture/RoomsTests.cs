@@ -12,7 +12,7 @@ public sealed class RoomsTests
     /// <summary>What a capability of the server shows to the others; everything else in its folder is its own affair.</summary>
     private static readonly Dictionary<string, string[]> Faces = new()
     {
-        ["Presence"] = ["PresenceModule", "FleetPresence", "DeviceSlot", "ContactKind", "DeviceAuth", "InputChange", "PresenceBusyException", "DeviceGoneException", "DeviceEvidence", "LiveFeed", "Subscription", "TransitionEvent", "LiveFeedLagException", "PresenceOptions", "ListeningGap"],
+        ["Presence"] = ["PresenceModule", "FleetPresence", "DeviceSlot", "ContactKind", "DeviceAuth", "InputChange", "PresenceBusyException", "DeviceGoneException", "DeviceEvidence", "LiveFeed", "Subscription", "TransitionEvent", "LiveFeedLagException", "PresenceOptions", "ListeningGap", "ICommitWatcher"],
         ["Resources"] = ["ResourcesModule", "Callers", "ResourceAccess", "ResourceRefusedException", "SignIn", "SignInAnswer"],
         ["Devices"] = ["DevicesModule", "OsProgress", "DeviceNames"],
         ["Cloudlink"] = ["CloudlinkModule", "DeviceActions", "DeviceAction", "DeviceActionWords", "DeviceActionAnswer", "DeviceActionOutcome", "SupervisorWord"],
@@ -21,6 +21,7 @@ public sealed class RoomsTests
             "InsightModule", "Sight", "TransitionHistory", "HistoryPlace", "DeviceStatus", "HeartbeatEvidence", "CloudlinkEvidence", "UpdateEvidence",
             "FleetOverviews", "FleetCard", "FleetOrganization", "FleetDeviceType", "FleetRelease", "RunningRelease", "StatusMoves",
             "Outages", "Outage", "DeviceTimelines", "DeviceTimeline", "TimelineInterval", "TimelineUptime",
+            "DeviceMetrics", "MetricPoint", "SavedViews", "SavedView", "SaveAnswer",
         ],
         ["Dashboard"] = ["DashboardModule"],
         ["Hosting"] = ["HostingModule", "DataDirectory", "SettingException"],
