@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json.Nodes;
+using System.Text.RegularExpressions;
 using Microsoft.Playwright;
 using Muster.Tests.Storage;
 using static Microsoft.Playwright.Assertions;
@@ -67,6 +68,29 @@ public sealed class DeviceSummaryTests(Browser browser, DeviceSummaryTests.Serve
         await device.ReportAsync(new() { ["provisioning_state"] = "Running OS update", ["provisioning_progress"] = 50 });
         await Expect(page.Locator("[aria-current=step]")).ToContainTextAsync("installing the new OS");
         Assert.True(await page.EvaluateAsync<bool>("window.stays"));
+    }
+
+    [Fact]
+    public async Task The_timeline_tells_what_the_device_was_and_for_how_much_of_the_time_it_was_reachable()
+    {
+        var device = await fleet.AddDeviceAsync("lamp");
+        await device.PollAsync();
+        var page = await OpenAsync(device);
+        var timeline = page.GetByRole(AriaRole.Region, new() { Name = "Timeline" });
+        await Expect(timeline.Locator("canvas")).ToBeVisibleAsync();
+        await Expect(timeline).ToContainTextAsync("Uptime 100 %");
+        await timeline.GetByText("As a table").ClickAsync();
+        await Expect(timeline.GetByRole(AriaRole.Row).Filter(new() { HasText = "Reduced functionality" })).ToContainTextAsync("it polled");
+        await Expect(timeline.GetByRole(AriaRole.Row).Filter(new() { HasText = "Inactive" })).ToBeVisibleAsync();
+
+        await device.ReportAsync(new() { ["provisioning_state"] = "Running OS update", ["provisioning_progress"] = 50 });
+        await Expect(timeline.GetByRole(AriaRole.Row).Filter(new() { HasText = "Configuring" })).ToContainTextAsync("it reported");
+
+        await timeline.GetByRole(AriaRole.Link, new() { Name = "7 d" }).ClickAsync();
+        await page.WaitForURLAsync("**?range=7d");
+        await Expect(timeline.Locator("muster-chart")).ToHaveAttributeAsync("label", new Regex("Status: now Configuring, 2 changes in 7 d"));
+        await page.ReloadAsync();
+        await Expect(timeline.GetByRole(AriaRole.Link, new() { Name = "7 d" })).ToHaveAttributeAsync("aria-current", "true");
     }
 
     [Fact]
