@@ -13,7 +13,7 @@ internal sealed record FleetCounts(long Id, string Uuid, string Name, string Slu
 }
 
 /// <summary>All that the Fleets page says of a fleet. Values that no device has are left out of the counts.</summary>
-internal sealed record FleetCard
+public sealed record FleetCard
 {
     public required long Id { get; init; }
     public required string Uuid { get; init; }
@@ -58,25 +58,25 @@ internal sealed record FleetCard
     /// <summary>0 to 1; null when no device should run anything.</summary>
     public double? ShareOnTarget => WithTarget == 0 ? null : (double)OnTarget / WithTarget;
 
-    /// <summary>Changes of the overall status within the last hour, by status; at most <see cref="FleetOverviews.HourFreshness"/> old.</summary>
+    /// <summary>Changes of the overall status within the last hour, by status; at most two seconds old.</summary>
     public required IReadOnlyDictionary<string, StatusMoves> LastHour { get; init; }
 
     /// <summary>When the overall status of one of its devices last changed; null when none is on record.</summary>
     public required DateTimeOffset? LastChangeAt { get; init; }
 }
 
-internal sealed record FleetOrganization(long Id, string Name, string Handle);
+public sealed record FleetOrganization(long Id, string Name, string Handle);
 
 /// <param name="Architecture">Slug of the CPU architecture.</param>
-internal sealed record FleetDeviceType(string Slug, string Name, string Architecture);
+public sealed record FleetDeviceType(string Slug, string Name, string Architecture);
 
 /// <param name="Version">As the API's <c>raw_version</c>.</param>
-internal sealed record FleetRelease(long Id, string Commit, string Version);
+public sealed record FleetRelease(long Id, string Commit, string Version);
 
-internal sealed record RunningRelease(FleetRelease? Release, long Devices);
+public sealed record RunningRelease(FleetRelease? Release, long Devices);
 
 /// <summary>How often a status was taken on and left.</summary>
-internal sealed record StatusMoves(long Came, long Left);
+public sealed record StatusMoves(long Came, long Left);
 
 /// <summary>
 /// Fleets with their kept counts (DESIGN.md, promise 8): no device is read but those that are pinned, and these from an
@@ -103,19 +103,20 @@ internal sealed class FleetOverviews(Database database, TimeProvider time) : IDi
     public async Task<IReadOnlyList<FleetCard>> ReadAsync(Caller caller, long after = 0, int limit = LargestPage, CancellationToken cancellation = default)
     {
         var scope = ReadScope.Of(caller);
-        if (Condition(scope) is not { } condition)
-            return [];
-        await using var connection = await database.OpenReadAsync(cancellation);
-        var tallies = await TalliesAsync(connection, condition, scope.SubjectId, after, limit, cancellation);
-        if (tallies.Count == 0)
-            return [];
-        var releases = await ReleasesAsync(connection, tallies.Values, cancellation);
-        var hour = await LastHourAsync(connection, cancellation);
-        return await CardsAsync(connection, tallies, releases, hour, cancellation);
+        return Condition(scope) is { } condition ? await ReadAsync($"f.id > @p0 AND {condition} ORDER BY f.id LIMIT {limit}", after, scope.SubjectId, cancellation) : [];
+    }
+
+    /// <summary>Those of these fleets that the caller may see, by id.</summary>
+    public async Task<IReadOnlyList<FleetCard>> ReadAsync(Caller caller, IReadOnlyCollection<long> fleets, CancellationToken cancellation = default)
+    {
+        var scope = ReadScope.Of(caller);
+        return Condition(scope) is { } condition && fleets.Count > 0
+            ? await ReadAsync($"{database.Dialect.AnyOf("f.id", "@p0")} AND {condition}", database.Dialect.Ids(fleets), scope.SubjectId, cancellation)
+            : [];
     }
 
     /// <summary>The overall statuses alone.</summary>
-    /// <inheritdoc cref="ReadAsync"/>
+    /// <inheritdoc cref="ReadAsync(Caller, long, int, CancellationToken)"/>
     public async Task<List<FleetCounts>> CountsAsync(Caller caller, long after, int limit, CancellationToken cancellation)
     {
         var scope = ReadScope.Of(caller);
@@ -154,12 +155,24 @@ internal sealed class FleetOverviews(Database database, TimeProvider time) : IDi
         _ => null,
     };
 
+    /// <param name="which">Condition on fleets (f): @p0 is <paramref name="chosen"/>, @p1 the caller's subject.</param>
+    private async Task<IReadOnlyList<FleetCard>> ReadAsync(string which, object chosen, long subject, CancellationToken cancellation)
+    {
+        await using var connection = await database.OpenReadAsync(cancellation);
+        var tallies = await TalliesAsync(connection, which, chosen, subject, cancellation);
+        if (tallies.Count == 0)
+            return [];
+        var releases = await ReleasesAsync(connection, tallies.Values, cancellation);
+        var hour = await LastHourAsync(connection, cancellation);
+        return await CardsAsync(connection, tallies, releases, hour, cancellation);
+    }
+
     /// <summary>Targets, counts and pins in one statement, so that they are of one moment and the share is exact.</summary>
-    private static async Task<SortedDictionary<long, Tally>> TalliesAsync(DbConnection connection, string condition, long subject, long after, int limit, CancellationToken cancellation)
+    private static async Task<SortedDictionary<long, Tally>> TalliesAsync(DbConnection connection, string which, object chosen, long subject, CancellationToken cancellation)
     {
         await using var command = connection.Statement(
             $"""
-            WITH p AS MATERIALIZED (SELECT f.id, f.target_release_id FROM fleet f WHERE f.id > @p0 AND {condition} ORDER BY f.id LIMIT {limit})
+            WITH p AS MATERIALIZED (SELECT f.id, f.target_release_id FROM fleet f WHERE {which})
             SELECT p.id, 'target' AS fact, NULL AS value, 0 AS devices, p.target_release_id AS release_id FROM p
             UNION ALL
             SELECT p.id, c.fact, c.value, c.devices, NULL FROM p JOIN fleet_count c ON c.fleet_id = p.id WHERE c.devices <> 0
@@ -167,7 +180,7 @@ internal sealed class FleetOverviews(Database database, TimeProvider time) : IDi
             SELECT p.id, 'pin', coalesce(CAST(d.running_release_id AS TEXT), 'none'), count(*), d.pinned_release_id
             FROM p JOIN device d ON d.fleet_id = p.id WHERE d.pinned_release_id IS NOT NULL GROUP BY p.id, d.pinned_release_id, d.running_release_id
             """,
-            after, subject);
+            chosen, subject);
         await using var reader = await command.ExecuteReaderAsync(cancellation);
         var tallies = new SortedDictionary<long, Tally>();
         while (await reader.ReadAsync(cancellation))

@@ -19,7 +19,7 @@ public sealed class RoomsTests
         ["Insight"] =
         [
             "InsightModule", "Sight", "TransitionHistory", "HistoryPlace", "DeviceStatus", "HeartbeatEvidence", "CloudlinkEvidence", "UpdateEvidence",
-            "FleetOverviews", "FleetCard", "FleetOrganization", "FleetDeviceType", "FleetRelease", "RunningRelease", "StatusMoves",
+            "FleetOverviews", "FleetCounts", "FleetCard", "FleetOrganization", "FleetDeviceType", "FleetRelease", "RunningRelease", "StatusMoves",
             "Outages", "Outage", "DeviceTimelines", "DeviceTimeline", "TimelineInterval", "TimelineUptime",
             "DeviceMetrics", "MetricPoint", "SavedViews", "SavedView", "SaveAnswer",
         ],
