@@ -15,6 +15,7 @@ internal static class ResourcesModule
         builder.AddWrites();
         builder.Services.AddSingleton(services => new ResourceAccess(
             services.GetRequiredService<Database>(), services.GetRequiredService<Writer>(), services.GetRequiredService<TimeProvider>()));
+        builder.Services.AddSingleton<DeviceConfigs>();
         return builder;
     }
 

@@ -1,3 +1,5 @@
+using System.Net.Http.Json;
+using System.Security.Cryptography;
 using System.Text.Json.Nodes;
 using Microsoft.Playwright;
 using Muster.Tests.Storage;
@@ -80,6 +82,109 @@ public sealed class FleetsPageTests(Browser browser, FleetsPageTests.Running run
     }
 
     [Fact]
+    public async Task A_fleet_is_created_and_what_is_wrong_stands_at_its_field()
+    {
+        using var fleet = await TestFleet.CreateAsync(server, "taken");
+        var page = await browser.OpenAsync(server.Address);
+        await page.SignInAsync();
+        await page.OpenAsync($"/fleets/new?organization={fleet.Slug.Split('/')[0]}");
+        var create = page.GetByRole(AriaRole.Button, new() { Name = "Create fleet" });
+        await page.GetByLabel("Name", new() { Exact = true }).FillAsync("a b");
+        await create.ClickAsync();
+        await Expect(page.Locator("#fleet-name-error")).ToHaveTextAsync("The name has 4 to 100 characters.");
+        await Expect(page.Locator("#device-type-error")).ToHaveTextAsync("Choose a device type.");
+
+        await page.GetByLabel("Name", new() { Exact = true }).FillAsync("taken");
+        await page.GetByLabel("Device type", new() { Exact = true }).FillAsync("pi 5");
+        await Expect(page.Locator("#device-type option")).ToHaveCountAsync(1);
+        await page.Locator("#device-type").SelectOptionAsync("raspberrypi5");
+        await create.ClickAsync();
+        await Expect(page.Locator("#fleet-name-error")).ToHaveTextAsync("The organization has a fleet of this name already.");
+
+        await page.GetByLabel("Name", new() { Exact = true }).FillAsync("Fresh-Fleet");
+        await create.ClickAsync();
+        await Expect(page.GetByRole(AriaRole.Heading, new() { Level = 1 })).ToHaveTextAsync("Fresh-Fleet");
+        var made = Assert.Single(await fleet.RowsAsync("application?$filter=app_name eq 'Fresh-Fleet'&$expand=is_for__device_type($select=slug)"));
+        Assert.Equal("raspberrypi5", (string)made!["is_for__device_type"]![0]!["slug"]!);
+    }
+
+    [Fact]
+    public async Task A_device_registers_with_the_config_json_that_the_guide_makes_and_appears_there()
+    {
+        using var fleet = await TestFleet.CreateAsync(server, "guided");
+        var page = await browser.OpenAsync(server.Address);
+        await page.SignInAsync();
+        await page.OpenAsync($"/fleets/{fleet.Slug}");
+        await page.GetByRole(AriaRole.Link, new() { Name = "Add a device" }).ClickAsync();
+        await page.GetByLabel("Wi-Fi").CheckAsync();
+        await page.GetByLabel("Network name (SSID)").FillAsync("shop floor");
+        await page.GetByLabel("Password").FillAsync("secret of the shop");
+        await page.GetByLabel("Poll interval, minutes").FillAsync("15");
+        await page.GetByRole(AriaRole.Button, new() { Name = "Make key and config.json" }).ClickAsync();
+        var download = await page.RunAndWaitForDownloadAsync(() => page.GetByRole(AriaRole.Button, new() { Name = "Download config.json" }).ClickAsync());
+        Assert.Equal("config.json", download.SuggestedFilename);
+        var config = JsonNode.Parse(await File.ReadAllTextAsync(await download.PathAsync()))!;
+        Assert.Equal(("shop floor", "secret of the shop", 900_000), ((string)config["wifiSsid"]!, (string)config["wifiKey"]!, (int)config["appUpdatePollInterval"]!));
+        await Expect(page.GetByText("Shown once.")).ToBeVisibleAsync();
+        await Expect(page.GetByText("Waiting for the first contact…")).ToBeVisibleAsync();
+        await page.AssertAccessibleAsync();
+
+        using var http = new HttpClient { BaseAddress = new Uri((string)config["apiEndpoint"]!), DefaultRequestHeaders = { Authorization = new("Bearer", (string)config["apiKey"]!) } };
+        var uuid = Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(16));
+        using var answer = await http.PostAsJsonAsync("/device/register", new { application = (long)config["applicationId"]!, uuid, device_type = (string)config["deviceType"]! });
+        var registered = JsonNode.Parse(await answer.Content.ReadAsStringAsync())!;
+        await Expect(page.GetByText("A new device has joined:")).ToBeVisibleAsync();
+        var joined = page.Locator(".joined");
+        await Expect(joined.GetByRole(AriaRole.Link)).ToHaveAttributeAsync("href", $"/devices/{uuid}");
+        await Expect(joined.GetByText("registered; not yet heard of")).ToBeVisibleAsync();
+        await new TestDevice(server.Address, uuid, (long)registered["id"]!, (string)registered["api_key"]!).PollAsync();
+        await Expect(joined.GetByText("Reduced functionality")).ToBeVisibleAsync();
+    }
+
+    [Fact]
+    public async Task An_administrator_creates_an_organization_and_cares_for_its_members()
+    {
+        using var fleet = await TestFleet.CreateAsync(server, "members");
+        await AddPersonAsync("otto@muster.test", fleet, "observer");
+        var page = await browser.OpenAsync(server.Address);
+        await page.SignInAsync();
+        await page.OpenAsync("/organizations");
+        await Expect(page.GetByRole(AriaRole.Row).Filter(new() { HasText = "administrator" }).First).ToBeVisibleAsync();
+        await page.AssertAccessibleAsync();
+        await page.GetByLabel("Name", new() { Exact = true }).FillAsync("Water Works");
+        await page.GetByLabel("Handle").FillAsync("admin");
+        await page.GetByRole(AriaRole.Button, new() { Name = "Create organization" }).ClickAsync();
+        await Expect(page.Locator("#organization-handle-error")).ToHaveTextAsync("This handle is taken.");
+        await page.GetByLabel("Handle").FillAsync("water");
+        await page.GetByRole(AriaRole.Button, new() { Name = "Create organization" }).ClickAsync();
+        await page.WaitForURLAsync("**/organizations/water");
+
+        await page.GetByLabel("Email or name").FillAsync("nobody");
+        await page.GetByRole(AriaRole.Button, new() { Name = "Add member" }).ClickAsync();
+        await Expect(page.GetByText("There is no account nobody.")).ToBeVisibleAsync();
+        await page.GetByLabel("Email or name").FillAsync("otto");
+        await page.GetByRole(AriaRole.Button, new() { Name = "Add member" }).ClickAsync();
+        var role = page.GetByLabel("Role of otto");
+        await Expect(role).ToHaveValueAsync("observer");
+        await role.SelectOptionAsync("developer");
+        await page.GetByLabel("Role of admin").SelectOptionAsync("observer");
+        await Expect(page.GetByText("keeps at least one administrator")).ToBeVisibleAsync();
+        await Expect(page.GetByLabel("Role of admin")).ToHaveValueAsync("administrator");
+        await page.AssertAccessibleAsync();
+
+        var others = await browser.OpenAsync(server.Address);
+        await others.SignInAsync("otto@muster.test", Password);
+        await others.OpenAsync("/organizations/water");
+        await Expect(others.GetByRole(AriaRole.Link, new() { Name = "New fleet" })).ToBeVisibleAsync();
+        await Expect(others.GetByLabel("Email or name")).ToHaveCountAsync(0);
+        await Expect(others.GetByRole(AriaRole.Combobox)).ToHaveCountAsync(0);
+
+        await page.GetByLabel("Remove otto").ClickAsync();
+        await page.GetByRole(AriaRole.Dialog).GetByRole(AriaRole.Button, new() { Name = "Remove", Exact = true }).ClickAsync();
+        await Expect(role).ToHaveCountAsync(0);
+    }
+
+    [Fact]
     public async Task An_observer_sees_the_counts_and_no_action()
     {
         using var fleet = await TestFleet.CreateAsync(server, "watched");
@@ -93,6 +198,12 @@ public sealed class FleetsPageTests(Browser browser, FleetsPageTests.Running run
         await page.OpenAsync($"/fleets/{fleet.Slug}");
         await Expect(page.GetByText("1 device", new() { Exact = true })).ToBeVisibleAsync();
         await AssertNoActionAsync(page);
+        foreach (var path in (string[])["/fleets/new", $"/fleets/{fleet.Slug}/add-device"])
+        {
+            await page.OpenAsync(path);
+            await Expect(page.GetByRole(AriaRole.Heading, new() { Level = 1 })).ToBeVisibleAsync();
+            await AssertNoActionAsync(page);
+        }
     }
 
     [Theory, InlineData(ColorScheme.Light), InlineData(ColorScheme.Dark)]
@@ -103,7 +214,7 @@ public sealed class FleetsPageTests(Browser browser, FleetsPageTests.Running run
         using var empty = await TestFleet.CreateAsync(server, $"a-fleet-with-a-name-that-is-longer-than-anything-that-fits-on-a-telephone-{theme}");
         var page = await browser.OpenAsync(server.Address, theme, width: 360, height: 740);
         await page.SignInAsync();
-        foreach (var path in (string[])["/", $"/fleets/{fleet.Slug}", $"/fleets/{empty.Slug}", "/fleets/no/such"])
+        foreach (var path in (string[])["/", $"/fleets/{fleet.Slug}", $"/fleets/{empty.Slug}", "/fleets/no/such", "/fleets/new", $"/fleets/{empty.Slug}/add-device", "/organizations", $"/organizations/{fleet.Slug.Split('/')[0]}"])
         {
             await page.OpenAsync(path);
             await Expect(page.GetByRole(AriaRole.Heading, new() { Level = 1 })).ToHaveCountAsync(1);

@@ -13,7 +13,7 @@ public sealed class RoomsTests
     private static readonly Dictionary<string, string[]> Faces = new()
     {
         ["Presence"] = ["PresenceModule", "FleetPresence", "DeviceSlot", "ContactKind", "DeviceAuth", "InputChange", "PresenceBusyException", "DeviceGoneException", "DeviceEvidence", "LiveFeed", "Subscription", "TransitionEvent", "LiveFeedLagException", "PresenceOptions", "ListeningGap", "ICommitWatcher"],
-        ["Resources"] = ["ResourcesModule", "Callers", "ResourceAccess", "ResourceRefusedException", "SignIn", "SignInAnswer"],
+        ["Resources"] = ["ResourcesModule", "Callers", "ResourceAccess", "ResourceRefusedException", "SignIn", "SignInAnswer", "Members", "DeviceConfigs", "DeviceConfigWish", "DeviceConfig"],
         ["Devices"] = ["DevicesModule", "OsProgress", "DeviceNames"],
         ["Cloudlink"] = ["CloudlinkModule", "DeviceActions", "DeviceAction", "DeviceActionWords", "DeviceActionAnswer", "DeviceActionOutcome", "SupervisorWord"],
         ["Insight"] =
@@ -24,7 +24,7 @@ public sealed class RoomsTests
             "DeviceMetrics", "MetricPoint", "SavedViews", "SavedView", "SaveAnswer",
         ],
         ["Dashboard"] = ["DashboardModule"],
-        ["Hosting"] = ["HostingModule", "DataDirectory", "SettingException"],
+        ["Hosting"] = ["HostingModule", "DataDirectory", "SettingException", "ServerCertificates"],
     };
 
     private static readonly Assembly Server = typeof(ServerHost).Assembly;

@@ -9,6 +9,7 @@ internal static class AccountsModule
         builder.Services.AddSingleton<Callers>();
         builder.Services.AddSingleton<ApiKeys>();
         builder.Services.AddSingleton<People>();
+        builder.Services.AddSingleton<Members>();
         builder.Services.AddSingleton<LoginLimit>();
         builder.Services.AddSingleton<PasswordChecks>();
         builder.Services.AddSingleton(services => new SignIn(
