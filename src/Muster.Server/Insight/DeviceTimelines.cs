@@ -50,7 +50,7 @@ internal sealed class DeviceTimelines(Database database, Outages outages, Presen
     public const int MostIntervals = 500;
 
     /// <summary>Changes read for one answer, the newest.</summary>
-    public const int MostChanges = 20_000;
+    public const int MostChanges = 10_000;
 
     /// <summary>So far beyond the range it is looked for the change that says what held in it.</summary>
     private const int MostBeyond = 200;
