@@ -1,15 +1,21 @@
+using System.Collections.Immutable;
 using System.Net;
 using System.Net.Security;
 using System.Security.Authentication;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
+using System.Text;
+using System.Text.Json.Nodes;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Time.Testing;
+using Muster.Core.Access;
 using Muster.Server;
 using Muster.Server.Hosting;
 using Muster.Server.Hosting.Https;
+using Muster.Server.Resources;
+using Muster.Server.Resources.Catalog;
 
 namespace Muster.Tests.Hosting;
 
@@ -46,6 +52,21 @@ public sealed class HttpsTests
             before = await AuthorityAsync(server);
         await using (var server = await StartAsync(data))
             Assert.Equal("OK", await GetAsync(server, before, "/healthz"));
+    }
+
+    [Fact]
+    public async Task A_config_json_for_new_devices_tells_them_of_the_authority_where_they_use_https()
+    {
+        await using var server = await StartAsync(NewData());
+        var (resources, configs) = (server.Services.GetRequiredService<ResourceAccess>(), server.Services.GetRequiredService<DeviceConfigs>());
+        var admin = new Caller(CallerKind.User, 1, 1, [], ImmutableDictionary<long, Role>.Empty, IsServerAdmin: true);
+        var organization = (await resources.ReadAsync(admin, "organization?$select=id&$top=1"))[0].GetProperty("id").GetInt64();
+        var fleet = await resources.CreateAsync(admin, "application", new JsonObject { ["app_name"] = "pumps", ["organization"] = organization, ["is_for__device_type"] = 1 });
+        async Task<string?> AuthorityOfAsync(string address) => (string?)(await configs.MakeAsync(admin, new(fleet.GetProperty("id").GetInt64(), new Uri(address))))!.Document["balenaRootCA"];
+
+        var told = Convert.FromBase64String((await AuthorityOfAsync("https://muster.test:8443"))!);
+        Assert.Equal((await AuthorityAsync(server)).Thumbprint, X509Certificate2.CreateFromPem(Encoding.ASCII.GetString(told)).Thumbprint);
+        Assert.Null(await AuthorityOfAsync("http://muster.test:8080"));
     }
 
     [Fact]
