@@ -2,6 +2,7 @@ using Microsoft.AspNetCore.Authentication.Cookies;
 using Microsoft.AspNetCore.DataProtection;
 using Muster.Server.Dashboard.Devices;
 using Muster.Server.Dashboard.Live;
+using Muster.Server.Dashboard.Logs;
 using Muster.Server.Dashboard.SignIn;
 using Muster.Server.Hosting;
 
@@ -49,6 +50,7 @@ internal static class DashboardModule
         app.MapStaticAssets(Path.Combine(AppContext.BaseDirectory, "muster.staticwebassets.endpoints.json"));
         app.MapSignIn();
         app.MapDevicesCsv();
+        app.MapLogs();
         app.MapRazorComponents<App>().AddInteractiveServerRenderMode();
         return app;
     }

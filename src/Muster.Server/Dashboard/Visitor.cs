@@ -20,11 +20,21 @@ internal sealed class Visitor(AuthenticationStateProvider authentication, Caller
     /// <exception cref="OperationCanceledException">The session is over.</exception>
     public async ValueTask<Caller> CallerAsync(CancellationToken cancellation = default)
     {
-        var user = (await authentication.GetAuthenticationStateAsync()).User;
-        if (user.FindFirstValue(Token) is { } token && await callers.OfTokenAsync(token, cancellation) is { Kind: CallerKind.User } caller)
+        if (await CallerOfAsync((await authentication.GetAuthenticationStateAsync()).User, callers, cancellation) is { Kind: CallerKind.User } caller)
             return caller;
         navigation.NavigateTo($"{SignInEndpoints.Out}?{SignInEndpoints.ReturnTo}={Uri.EscapeDataString(new Uri(navigation.Uri).PathAndQuery)}", forceLoad: true);
         throw new OperationCanceledException("The session is over.");
+    }
+
+    /// <summary>The caller whose session the cookie holds; <see cref="Caller.Anonymous"/> when it is none, or over.</summary>
+    public static ValueTask<Caller> CallerOfAsync(ClaimsPrincipal user, Callers callers, CancellationToken cancellation) =>
+        user.FindFirstValue(Token) is { } token ? callers.OfTokenAsync(token, cancellation) : ValueTask.FromResult(Caller.Anonymous);
+
+    /// <summary>Asks for the person again and again, for work that goes on when the page is closed.</summary>
+    public async ValueTask<Func<CancellationToken, ValueTask<Caller>>> BeyondThePageAsync()
+    {
+        var user = (await authentication.GetAuthenticationStateAsync()).User;
+        return cancellation => CallerOfAsync(user, callers, cancellation);
     }
 
     /// <summary>The signed-in person's name, as shown; null when nobody is signed in.</summary>

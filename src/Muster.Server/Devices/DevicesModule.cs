@@ -19,7 +19,7 @@ internal static class DevicesModule
         services.AddSingleton<ReportResolver>().AddSingleton<OwnRow>().AddSingleton<OsProgress>().AddSingleton<StateReportEndpoints>();
         services.AddSingleton<DeviceRegistry>().AddSingleton<RegistrationEndpoints>();
         services.AddSingleton<DeviceTagEndpoints>().AddSingleton<RegistryTokenEndpoint>().AddSingleton<OsConfigEndpoint>();
-        services.AddSingleton<LogFeed>().AddSingleton<LogStore>().AddSingleton<LogUploadEndpoints>().AddSingleton<LogReadEndpoints>();
+        services.AddSingleton<LogFeed>().AddSingleton<LogStore>().AddSingleton<LogUploadEndpoints>().AddSingleton<LogReadEndpoints>().AddSingleton<DeviceClock>();
         services.AddHostedService(provider => provider.GetRequiredService<LogStore>());
         return builder;
     }

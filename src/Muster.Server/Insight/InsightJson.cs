@@ -7,6 +7,7 @@ namespace Muster.Server.Insight;
 /// <summary>How this room writes JSON: snake_case, instants as ISO 8601 in UTC with milliseconds, nulls written.</summary>
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower, Converters = [typeof(InsightJson.InstantConverter)])]
 [JsonSerializable(typeof(DeviceStatus))]
+[JsonSerializable(typeof(DeviceHealthReport))]
 [JsonSerializable(typeof(DeviceHistory))]
 [JsonSerializable(typeof(FleetOverview))]
 [JsonSerializable(typeof(FleetCards))]

@@ -11,6 +11,7 @@ internal static class InsightModule
         builder.Services.Configure<InsightOptions>(builder.Configuration.GetSection("Insight"));
         builder.Services.AddSingleton<Sight>();
         builder.Services.AddSingleton<TransitionHistory>();
+        builder.Services.AddSingleton<DeviceHealth>();
         builder.Services.AddSingleton<EventStreams>();
         builder.Services.AddSingleton<FleetOverviews>();
         builder.Services.AddSingleton<Outages>();
@@ -28,6 +29,7 @@ internal static class InsightModule
     {
         var routes = app.MapGroup("/muster/v1");
         routes.MapDeviceStatus();
+        routes.MapDeviceHealth();
         routes.MapDeviceHistory();
         routes.MapDevicePast();
         routes.MapFleetOverview();

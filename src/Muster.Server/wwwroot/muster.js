@@ -114,15 +114,13 @@ customElements.define("muster-time", MusterTime);
 customElements.define("muster-theme", MusterTheme);
 customElements.define("muster-connection", MusterConnection);
 
-// Charts are dear to load; only pages that show one pay for them.
-const chartSeen = new MutationObserver(() => {
-  if (document.querySelector("muster-chart")) {
-    chartSeen.disconnect();
-    import("./charts.js");
-  }
-});
-chartSeen.observe(document.body, { childList: true, subtree: true });
-if (document.querySelector("muster-chart")) { chartSeen.disconnect(); import("./charts.js"); }
+// Some elements are dear to load; only pages that show one pay for it.
+for (const [element, module] of [["muster-chart", "./charts.js"], ["muster-logs", "./logs.js"]]) {
+  const isThere = () => document.querySelector(element) !== null;
+  const seen = new MutationObserver(() => { if (isThere()) load(); });
+  const load = () => { seen.disconnect(); import(module); };
+  if (isThere()) load(); else seen.observe(document.body, { childList: true, subtree: true });
+}
 
 document.addEventListener("click", async (event) => {
   const button = event.target.closest?.("[data-copy]");

@@ -14,10 +14,11 @@ public sealed class RoomsTests
     {
         ["Presence"] = ["PresenceModule", "FleetPresence", "DeviceSlot", "ContactKind", "DeviceAuth", "InputChange", "PresenceBusyException", "DeviceGoneException", "DeviceEvidence", "LiveFeed", "Subscription", "TransitionEvent", "LiveFeedLagException", "PresenceOptions", "ListeningGap", "ICommitWatcher"],
         ["Resources"] = ["ResourcesModule", "Callers", "ResourceAccess", "ResourceRefusedException", "SignIn", "SignInAnswer", "Members", "DeviceConfigs", "DeviceConfigWish", "DeviceConfig"],
-        ["Devices"] = ["DevicesModule", "OsProgress", "DeviceNames"],
+        ["Devices"] = ["DevicesModule", "OsProgress", "DeviceNames", "LogReadEndpoints", "DeviceClock"],
         ["Cloudlink"] = ["CloudlinkModule", "DeviceActions", "DeviceAction", "DeviceActionWords", "DeviceActionAnswer", "DeviceActionOutcome", "SupervisorWord"],
         ["Insight"] =
         [
+            "DeviceHealth", "DeviceHealthReport", "DeviceHealthCheck",
             "InsightModule", "Sight", "TransitionHistory", "HistoryPlace", "DeviceStatus", "HeartbeatEvidence", "CloudlinkEvidence", "UpdateEvidence",
             "FleetOverviews", "FleetCounts", "FleetCard", "FleetOrganization", "FleetDeviceType", "FleetRelease", "RunningRelease", "StatusMoves",
             "Outages", "Outage", "DeviceTimelines", "DeviceTimeline", "TimelineInterval", "TimelineUptime",

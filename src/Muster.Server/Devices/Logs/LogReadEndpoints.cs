@@ -7,7 +7,7 @@ using Muster.Server.Resources;
 
 namespace Muster.Server.Devices.Logs;
 
-/// <summary><c>GET /device/v2/{uuid}/logs?count=&amp;start=&amp;stream=1</c>, by people who may read the device.</summary>
+/// <summary><c>GET /device/v2/{uuid}/logs?count=&amp;start=&amp;stream=1</c>, by people who may read the device; and the same stream for pages.</summary>
 internal sealed class LogReadEndpoints(FleetPresence presence, Callers callers, DeviceReaders readers, LogStore store, LogFeed feed, TimeProvider time, IOptions<LogOptions> options)
 {
     /// <summary>An empty line so often keeps proxies from ending a quiet stream.</summary>
@@ -23,18 +23,31 @@ internal sealed class LogReadEndpoints(FleetPresence presence, Callers callers, 
             return;
         }
 
-        if (!presence.TryFind(uuid, out var slot) || !await readers.MayReadAsync(caller, slot, context.RequestAborted))
-        {
-            await DeviceAnswers.SentenceAsync(context, StatusCodes.Status404NotFound, $"No device with uuid {uuid}");
+        if (await FindAsync(context, caller, uuid) is not { } device)
             return;
-        }
-
         var isStream = context.Request.Query["stream"] == "1";
         var count = Count(context.Request.Query["count"], isStream ? 0 : options.Value.KeepLines);
         if (isStream)
-            await StreamAsync(context, presence.DeviceId(slot), count);
+            await StreamAsync(context, device, count, context.RequestAborted);
         else
-            await AnswerAsync(context, await store.ReadAsync(presence.DeviceId(slot), count, Instant(context.Request.Query["start"]), context.RequestAborted));
+            await AnswerAsync(context, await store.ReadAsync(device, count, Instant(context.Request.Query["start"]), context.RequestAborted));
+    }
+
+    /// <summary>All lines that are kept, and then those that come, as NDJSON, for a person who is known already.</summary>
+    /// <param name="ends">Ends the stream in order, so that whoever reads on is judged anew.</param>
+    public async Task WatchAsync(HttpContext context, Caller caller, string uuid, CancellationToken ends)
+    {
+        if (await FindAsync(context, caller, uuid) is { } device)
+            await StreamAsync(context, device, options.Value.KeepLines, ends);
+    }
+
+    /// <summary>The device's id; null when it is not there or not the caller's to read, which is answered then.</summary>
+    private async Task<long?> FindAsync(HttpContext context, Caller caller, string uuid)
+    {
+        if (presence.TryFind(uuid, out var slot) && await readers.MayReadAsync(caller, slot, context.RequestAborted))
+            return presence.DeviceId(slot);
+        await DeviceAnswers.SentenceAsync(context, StatusCodes.Status404NotFound, $"No device with uuid {uuid}");
+        return null;
     }
 
     private static Task AnswerAsync(HttpContext context, List<LogLine> lines)
@@ -51,7 +64,7 @@ internal sealed class LogReadEndpoints(FleetPresence presence, Callers callers, 
         return DeviceAnswers.BytesAsync(context, StatusCodes.Status200OK, buffer.WrittenMemory);
     }
 
-    private async Task StreamAsync(HttpContext context, long deviceId, int count)
+    private async Task StreamAsync(HttpContext context, long deviceId, int count, CancellationToken ends)
     {
         using var watch = feed.Open(deviceId);
         if (watch is null)
@@ -60,7 +73,8 @@ internal sealed class LogReadEndpoints(FleetPresence presence, Callers callers, 
             return;
         }
 
-        var (body, aborted) = (context.Response.Body, context.RequestAborted);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted, ends);
+        var (body, aborted) = (context.Response.Body, either.Token);
         context.Response.ContentType = "application/x-ndjson";
         try
         {
@@ -82,7 +96,7 @@ internal sealed class LogReadEndpoints(FleetPresence presence, Callers callers, 
         }
         catch (OperationCanceledException) when (aborted.IsCancellationRequested)
         {
-            // The watcher left.
+            // The watcher left, or has to ask again.
         }
     }
 
