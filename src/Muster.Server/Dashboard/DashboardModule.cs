@@ -1,10 +1,14 @@
 using Microsoft.AspNetCore.Authentication.Cookies;
 using Microsoft.AspNetCore.DataProtection;
+using Muster.Server.Cloudlink;
+using Muster.Server.Dashboard.Actions;
 using Muster.Server.Dashboard.Devices;
 using Muster.Server.Dashboard.Live;
 using Muster.Server.Dashboard.Logs;
 using Muster.Server.Dashboard.SignIn;
 using Muster.Server.Hosting;
+using Muster.Server.Resources;
+using Muster.Storage;
 
 namespace Muster.Server.Dashboard;
 
@@ -38,6 +42,9 @@ internal static class DashboardModule
         builder.Services.AddScoped<Visitor>();
         builder.Services.AddSingleton<LivePages>();
         builder.Services.AddHostedService(services => services.GetRequiredService<LivePages>());
+        builder.Services.AddSingleton(services => new BulkJobs(
+            services.GetRequiredService<Database>(), services.GetRequiredService<ResourceAccess>(), services.GetRequiredService<DeviceActions>(),
+            services.GetRequiredService<TimeProvider>(), services.GetRequiredService<ILogger<BulkJobs>>()));
         return builder;
     }
 
@@ -51,6 +58,7 @@ internal static class DashboardModule
         app.MapSignIn();
         app.MapDevicesCsv();
         app.MapLogs();
+        app.MapJobs();
         app.MapRazorComponents<App>().AddInteractiveServerRenderMode();
         return app;
     }

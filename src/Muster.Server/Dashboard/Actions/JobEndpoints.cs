@@ -1,0 +1,49 @@
+using System.Text;
+using Microsoft.AspNetCore.Mvc;
+using Muster.Core.Access;
+using Muster.Server.Resources;
+
+namespace Muster.Server.Dashboard.Actions;
+
+/// <summary><c>GET /dashboard/jobs/{id}/results.csv</c>: the results of a bulk job, for the person whose job it is.</summary>
+internal static class JobEndpoints
+{
+    private const int PageSize = 1_000;
+
+    public static string Address(BulkJob job) => $"/dashboard/jobs/{job.Id}/results.csv";
+
+    public static void MapJobs(this IEndpointRouteBuilder routes) => routes.MapGet("/dashboard/jobs/{id:guid}/results.csv", ResultsAsync);
+
+    private static async Task ResultsAsync(HttpContext context, Guid id, Callers callers, [FromServices] BulkJobs jobs)
+    {
+        var caller = await Visitor.CallerOfAsync(context.User, callers, context.RequestAborted);
+        if (caller.Kind is not CallerKind.User || jobs.Find(caller, id) is not { } job)
+        {
+            context.Response.StatusCode = caller.Kind is CallerKind.User ? StatusCodes.Status404NotFound : StatusCodes.Status401Unauthorized;
+            return;
+        }
+
+        context.Response.ContentType = "text/csv; charset=utf-8";
+        context.Response.Headers.ContentDisposition = "attachment; filename=\"results.csv\"";
+        context.Response.Headers.CacheControl = "no-store";
+        await context.Response.WriteAsync("id,uuid,name,result,detail\r\n", context.RequestAborted);
+        for (var start = 0; ; start += PageSize)
+        {
+            var (rows, _) = job.Results(onlyDone: null, start, PageSize);
+            if (rows.Count == 0)
+                return;
+            var text = new StringBuilder();
+            foreach (var row in rows)
+                text.Append(System.Globalization.CultureInfo.InvariantCulture, $"{row.Id},{row.Uuid},{Cell(row.Name)},{(row.IsDone ? "done" : "failed")},{Cell(row.Sentence ?? "")}\r\n");
+            await context.Response.WriteAsync(text.ToString(), context.RequestAborted);
+        }
+    }
+
+    /// <summary>A cell that no spreadsheet takes for a formula: names are written by whoever registers devices.</summary>
+    private static string Cell(string text)
+    {
+        if (text is ['=' or '+' or '-' or '@' or '\t' or '\r', ..])
+            text = "'" + text;
+        return text.AsSpan().IndexOfAny(",\"\r\n") < 0 ? text : $"\"{text.Replace("\"", "\"\"", StringComparison.Ordinal)}\"";
+    }
+}
