@@ -8,7 +8,7 @@ namespace Muster.Server.Cloudlink;
 /// Asks connected devices to look at their target state when something that it is made of has changed, instead of waiting
 /// for their next poll. A courtesy: what is lost here, the poll brings.
 /// </summary>
-internal sealed partial class UpdateNudges(FleetPresence presence, ConnectedDevices connected, SupervisorClient supervisors, TimeProvider time, ILogger<UpdateNudges> log) : BackgroundService
+internal sealed partial class UpdateNudges(FleetPresence presence, Database database, ConnectedDevices connected, SupervisorClient supervisors, TimeProvider time, ILogger<UpdateNudges> log) : BackgroundService
 {
     /// <summary>Devices of one fleet that are asked; the others poll by themselves.</summary>
     private const int MaxDevices = 1_000;
@@ -54,7 +54,8 @@ internal sealed partial class UpdateNudges(FleetPresence presence, ConnectedDevi
             foreach (var fleet in change.Fleets)
                 await CallAsync(await connected.FindAsync(deviceId: null, fleet, uuid: null, MaxDevices, cancellation), cancellation);
         }
-        catch (DatabaseAwayException e)
+        // Also when a connection breaks in the middle of a read: nothing here is worth the server's life.
+        catch (Exception e) when (e is DatabaseAwayException || database.IsAway(e))
         {
             LogGivenUp(e.Message);
         }

@@ -35,7 +35,7 @@ public sealed class DeviceActionsTests
             calls.Enqueue(call);
             return TunnelServer.Http(200, "text/plain", "OK");
         });
-        await using var server = await tunnel.StartServerAsync();
+        await using var server = await ServerWithFleet.StartAsync(tunnel);
         var device = await server.AddConnectedDeviceAsync();
         var caller = await CallerAsync(server, server.Admin);
         var fleet = server.Fleet.Id.ToString(CultureInfo.InvariantCulture);
@@ -64,7 +64,7 @@ public sealed class DeviceActionsTests
     public async Task The_devices_own_answer_is_told_in_words(DeviceAction action, int status, string? type, string body, DeviceActionOutcome outcome, bool canForce, string sentence)
     {
         using var tunnel = new TunnelServer(_ => TunnelServer.Http(status, type, body));
-        await using var server = await tunnel.StartServerAsync();
+        await using var server = await ServerWithFleet.StartAsync(tunnel);
         var device = await server.AddConnectedDeviceAsync();
         var answer = await Actions(server).RunAsync(await CallerAsync(server, server.Admin), device.Uuid, action, imageId: 7);
         Assert.Equal(new DeviceActionAnswer(outcome, sentence, canForce), answer);
@@ -74,7 +74,7 @@ public sealed class DeviceActionsTests
     public async Task What_was_forced_is_not_offered_to_be_forced()
     {
         using var tunnel = new TunnelServer(_ => TunnelServer.Http(423, "text/plain", "locked"));
-        await using var server = await tunnel.StartServerAsync();
+        await using var server = await ServerWithFleet.StartAsync(tunnel);
         var device = await server.AddConnectedDeviceAsync();
         Assert.False((await Actions(server).RunAsync(await CallerAsync(server, server.Admin), device.Uuid, DeviceAction.Reboot, force: true)).CanForce);
     }
@@ -83,7 +83,7 @@ public sealed class DeviceActionsTests
     public async Task A_tunnel_that_is_closed_at_its_other_end_means_unreachable()
     {
         using var tunnel = new TunnelServer(_ => throw new InvalidOperationException()) { ConnectAnswer = "HTTP/1.1 503 Service Unavailable\r\n\r\n" };
-        await using var server = await tunnel.StartServerAsync();
+        await using var server = await ServerWithFleet.StartAsync(tunnel);
         var device = await server.AddConnectedDeviceAsync();
         var answer = await Actions(server).RunAsync(await CallerAsync(server, server.Admin), device.Uuid, DeviceAction.Reboot);
         Assert.Equal((DeviceActionOutcome.Unreachable, "The device could not be reached through its tunnel."), (answer.Outcome, answer.Sentence));
@@ -93,7 +93,7 @@ public sealed class DeviceActionsTests
     public async Task A_missing_cloudlink_is_told_with_its_time(string kind)
     {
         using var tunnel = new TunnelServer(_ => throw new InvalidOperationException());
-        await using var server = await tunnel.StartServerAsync(kind);
+        await using var server = await ServerWithFleet.StartAsync(tunnel, kind);
         var (never, lost, frozen) = (await server.AddDeviceAsync(), await server.AddDeviceAsync(), await server.AddConnectedDeviceAsync());
         await server.Fixture.DoAsync("UPDATE device SET cloudlink_changed_at = 1795382493000 WHERE id = @p0", lost.Id);
         await server.Fixture.DoAsync("UPDATE device SET is_frozen = 1 WHERE id = @p0", frozen.Id);
@@ -111,7 +111,7 @@ public sealed class DeviceActionsTests
     public async Task The_role_decides_as_it_does_for_the_proxy()
     {
         using var tunnel = new TunnelServer(_ => TunnelServer.Http(200, "text/plain", "OK"));
-        await using var server = await tunnel.StartServerAsync();
+        await using var server = await ServerWithFleet.StartAsync(tunnel);
         var device = await server.AddConnectedDeviceAsync();
         async Task<DeviceActionOutcome> Blink(string token) => (await Actions(server).RunAsync(await CallerAsync(server, token), device.Uuid, DeviceAction.Blink)).Outcome;
         Assert.Equal(DeviceActionOutcome.Done, await Blink(await server.LogInAsAsync(Role.Operator)));
@@ -124,7 +124,7 @@ public sealed class DeviceActionsTests
     public async Task An_observer_may_ask_what_changes_nothing()
     {
         using var tunnel = new TunnelServer(call => TunnelServer.Http(200, "text/plain", $"{call.Method} {call.Url}"));
-        await using var server = await tunnel.StartServerAsync();
+        await using var server = await ServerWithFleet.StartAsync(tunnel);
         var (device, away) = (await server.AddConnectedDeviceAsync(), await server.AddDeviceAsync());
         var observer = await CallerAsync(server, await server.LogInAsAsync(Role.Observer));
         var word = await Actions(server).AskAsync(observer, device.Uuid, "/v1/healthy");

@@ -34,7 +34,7 @@ public sealed class SupervisorProxyTests
             calls.Enqueue(call);
             return TunnelServer.Http(202, "application/json", """{"Data":"OK","Error":""}""");
         });
-        await using var server = await tunnel.StartServerAsync(kind);
+        await using var server = await ServerWithFleet.StartAsync(tunnel, kind);
         var device = await server.AddConnectedDeviceAsync();
 
         var answer = await server.PostAsync("/supervisor/v1/reboot", server.Admin, new JsonObject { ["deviceId"] = device.Id, ["data"] = new JsonObject { ["force"] = true } });
@@ -55,7 +55,7 @@ public sealed class SupervisorProxyTests
     public async Task Only_harmless_answers_of_a_device_pass(int status, string? type, string body, int expectedStatus, string expected)
     {
         using var tunnel = new TunnelServer(_ => TunnelServer.Http(status, type, body));
-        await using var server = await tunnel.StartServerAsync();
+        await using var server = await ServerWithFleet.StartAsync(tunnel);
         var device = await server.AddConnectedDeviceAsync();
         var answer = await server.PostAsync("/supervisor/v1/blink", server.Admin, new JsonObject { ["uuid"] = device.Uuid });
         Assert.Equal((expectedStatus, expected), (answer.Status, answer.Text));
@@ -65,7 +65,7 @@ public sealed class SupervisorProxyTests
     public async Task A_fleet_call_reaches_every_connected_device_of_the_fleet()
     {
         using var tunnel = new TunnelServer(call => TunnelServer.Http(200, "text/plain", call.Target));
-        await using var server = await tunnel.StartServerAsync();
+        await using var server = await ServerWithFleet.StartAsync(tunnel);
         var (one, other) = (await server.AddConnectedDeviceAsync(), await server.AddConnectedDeviceAsync());
         await server.AddDeviceAsync();
         var answer = await server.PostAsync("/supervisor/v1/reboot", server.Admin, new JsonObject { ["appId"] = server.Fleet.Id });
@@ -78,7 +78,7 @@ public sealed class SupervisorProxyTests
     public async Task A_tunnel_that_is_closed_at_its_other_end_is_said_so()
     {
         using var tunnel = new TunnelServer(_ => throw new InvalidOperationException()) { ConnectAnswer = "HTTP/1.1 503 Service Unavailable\r\n\r\n" };
-        await using var server = await tunnel.StartServerAsync();
+        await using var server = await ServerWithFleet.StartAsync(tunnel);
         var device = await server.AddConnectedDeviceAsync();
         var answer = await server.PostAsync("/supervisor/v1/blink", server.Admin, new JsonObject { ["uuid"] = device.Uuid });
         Assert.Equal((502, "The device could not be reached through its tunnel."), (answer.Status, answer.Text));
@@ -88,7 +88,7 @@ public sealed class SupervisorProxyTests
     public async Task Who_may_act_is_an_operator_or_the_device_itself()
     {
         using var tunnel = new TunnelServer(_ => TunnelServer.Http(200, "text/plain", "OK"));
-        await using var server = await tunnel.StartServerAsync();
+        await using var server = await ServerWithFleet.StartAsync(tunnel);
         var (device, other) = (await server.AddConnectedDeviceAsync(), await server.AddConnectedDeviceAsync());
         var elsewhere = await server.LogInAsAsync(Role.Administrator, await server.Fixture.AddFleetAsync());
         async Task<int> Blink(string? token) => (await server.PostAsync("/supervisor/v1/blink", token, new JsonObject { ["uuid"] = device.Uuid })).Status;
@@ -111,7 +111,7 @@ public sealed class SupervisorProxyTests
             calls.Writer.TryWrite(call);
             return TunnelServer.Http(204, null, "");
         });
-        await using var server = await tunnel.StartServerAsync();
+        await using var server = await ServerWithFleet.StartAsync(tunnel);
         var device = await server.AddConnectedDeviceAsync();
         await server.Presence.ChangedAsync(new InputChange("release") { Fleets = [server.Fleet.Id] });
         Assert.Equal(new($"{device.Uuid}.balena:48484", "POST", "/v1/update?apikey=supsecret", ""), await calls.Reader.ReadAsync());

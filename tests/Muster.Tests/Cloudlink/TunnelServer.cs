@@ -1,9 +1,6 @@
-using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
 using System.Text;
-using Muster.Tests.Resources;
-using Muster.Tests.Storage;
 
 namespace Muster.Tests.Cloudlink;
 
@@ -30,10 +27,6 @@ internal sealed class TunnelServer : IDisposable
     /// <summary>A whole answer with this body.</summary>
     public static string Http(int status, string? type, string body) =>
         $"HTTP/1.1 {status} x\r\n{(type is null ? "" : $"Content-Type: {type}\r\n")}Content-Length: {Encoding.UTF8.GetByteCount(body)}\r\n\r\n{body}";
-
-    /// <summary>A server that reaches its devices through this proxy.</summary>
-    public Task<ServerWithFleet> StartServerAsync(string kind = TestDatabases.Sqlite) =>
-        ServerWithFleet.StartAsync(kind, builder => builder.Configuration["Cloudlink:ProxyPort"] = Port.ToString(CultureInfo.InvariantCulture));
 
     public void Dispose()
     {

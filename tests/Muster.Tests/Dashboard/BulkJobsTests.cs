@@ -78,7 +78,7 @@ public sealed class BulkJobsTests
     public async Task Devices_are_called_and_those_without_a_cloudlink_say_so()
     {
         using var tunnel = new TunnelServer(call => call.Url.StartsWith("/v1/reboot", StringComparison.Ordinal) ? TunnelServer.Http(202, "application/json", """{"Data":"OK"}""") : TunnelServer.Http(423, "text/plain", "locked"));
-        await using var server = await tunnel.StartServerAsync();
+        await using var server = await ServerWithFleet.StartAsync(tunnel);
         var (connected, away) = (await server.AddConnectedDeviceAsync(), await server.AddDeviceAsync());
         var job = await RunAsync(server, server.Admin, new(BulkAct.Reboot, "reboot"), BulkSelection.Of([connected.Id, away.Id]));
         Assert.Equal([(away.Id, "Reboot needs the cloudlink, which was never up."), (connected.Id, null)], job.Results(null, 0, 10).Rows.Select(r => (r.Id, r.Sentence)));
@@ -106,7 +106,7 @@ public sealed class BulkJobsTests
             released.Wait(TimeSpan.FromSeconds(20));
             return TunnelServer.Http(202, "text/plain", "OK");
         });
-        await using var server = await tunnel.StartServerAsync();
+        await using var server = await ServerWithFleet.StartAsync(tunnel);
         List<long> ids = [];
         for (var i = 0; i < 20; i++)
             ids.Add((await server.AddConnectedDeviceAsync()).Id);

@@ -1,8 +1,10 @@
+using System.Globalization;
 using System.Text.Json.Nodes;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.DependencyInjection;
 using Muster.Core.Access;
 using Muster.Server.Presence;
+using Muster.Tests.Cloudlink;
 using Muster.Tests.Storage;
 
 namespace Muster.Tests.Resources;
@@ -33,6 +35,10 @@ public sealed class ServerWithFleet : IAsyncDisposable
         var fixture = new FleetFixture(server.Database);
         return new(server, fixture, await fixture.AddFleetAsync(), await server.LogInAsync());
     }
+
+    /// <summary>A server that reaches its devices through this proxy.</summary>
+    internal static Task<ServerWithFleet> StartAsync(TunnelServer tunnel, string kind = TestDatabases.Sqlite) =>
+        StartAsync(kind, builder => builder.Configuration["Cloudlink:ProxyPort"] = tunnel.Port.ToString(CultureInfo.InvariantCulture));
 
     public Task<FixtureDevice> AddDeviceAsync() => AddDeviceAsync(Fleet);
 
