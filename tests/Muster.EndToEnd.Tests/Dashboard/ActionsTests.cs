@@ -65,14 +65,14 @@ public sealed class ActionsTests(Browser browser, ActionsTests.Server started) :
     [Fact]
     public async Task Purging_asks_to_be_sure()
     {
-        using var fleet = await TestFleet.CreateAsync(server, "purge-of-lamps");
+        using var fleet = await TestFleet.CreateAsync(server, "lamps-to-empty");
         await fleet.AddDeviceAsync("lamp");
         var page = await browser.OpenAsync(server.Address);
         await page.SignInAsync();
         await page.OpenAsync($"/devices?fleet={Uri.EscapeDataString(fleet.Slug)}");
         await page.GetByRole(AriaRole.Checkbox, new() { Name = "Select lamp" }).CheckAsync();
         await page.GetByRole(AriaRole.Button, new() { Name = "Modify 1 device" }).ClickAsync();
-        await page.GetByRole(AriaRole.Button, new() { Name = "Purge" }).ClickAsync();
+        await page.GetByRole(AriaRole.Button, new() { Name = "Purge", Exact = true }).ClickAsync();
         var purge = page.GetByRole(AriaRole.Dialog).GetByRole(AriaRole.Button, new() { Name = "Purge 1 device" });
         await Expect(purge).ToBeDisabledAsync();
         await page.GetByRole(AriaRole.Checkbox, new() { Name = "Yes, purge 1 device" }).CheckAsync();
