@@ -218,7 +218,12 @@ file static class Api
         var service = (long)(await fleet.CreateAsync("service", new() { ["application"] = fleet.Id, ["service_name"] = serviceName }))!["id"]!;
         var release = (long)(await fleet.CreateAsync("release", new()
         {
-            ["belongs_to__application"] = fleet.Id, ["commit"] = commit, ["status"] = "running", ["source"] = "cloud", ["composition"] = new JsonObject(), ["start_timestamp"] = now,
+            ["belongs_to__application"] = fleet.Id,
+            ["commit"] = commit,
+            ["status"] = "running",
+            ["source"] = "cloud",
+            ["composition"] = new JsonObject(),
+            ["start_timestamp"] = now,
         }))!["id"]!;
         var image = (await fleet.CreateAsync("image", new() { ["is_a_build_of__service"] = service, ["status"] = "success", ["start_timestamp"] = now }))!;
         await fleet.CreateAsync("release_image", new() { ["image"] = (long)image["id"]!, ["is_part_of__release"] = release });

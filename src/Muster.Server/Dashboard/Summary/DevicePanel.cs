@@ -8,7 +8,7 @@ namespace Muster.Server.Dashboard.Summary;
 /// <summary>A part of the page that may change something of the device.</summary>
 public abstract class DevicePanel : ComponentBase
 {
-    [Parameter, EditorRequired] public DeviceView Device { get; set; } = null!;
+    [Parameter, EditorRequired] public DeviceDetails Device { get; set; } = null!;
 
     [Parameter, EditorRequired] public DeviceRights Rights { get; set; } = null!;
 

@@ -25,8 +25,8 @@ internal static class DeviceReader
 
     /// <summary>Null when there is no such device, or none that the caller may see: both look alike.</summary>
     /// <exception cref="Storage.DatabaseAwayException">The database is away.</exception>
-    public static async Task<DeviceView?> DeviceAsync(this ResourceAccess resources, Caller caller, string uuid) =>
-        (await resources.RowsAsync<DeviceView>(caller, $"device?$filter=uuid eq {ResourceAccess.Text(uuid)}&{Shown}")).FirstOrDefault();
+    public static async Task<DeviceDetails?> DeviceAsync(this ResourceAccess resources, Caller caller, string uuid) =>
+        (await resources.RowsAsync<DeviceDetails>(caller, $"device?$filter=uuid eq {ResourceAccess.Text(uuid)}&{Shown}")).FirstOrDefault();
 
     /// <summary>Rows of any resource.</summary>
     /// <exception cref="ResourceRefusedException">The path is not of the dialect, or the question takes too long.</exception>

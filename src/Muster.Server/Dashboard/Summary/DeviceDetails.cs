@@ -3,7 +3,7 @@ using System.Text.Json.Serialization;
 namespace Muster.Server.Dashboard.Summary;
 
 /// <summary>What the page shows of a device's rows, as the resource API tells it to the person who looks.</summary>
-public sealed record DeviceView
+public sealed record DeviceDetails
 {
     public required long Id { get; init; }
     public required string Uuid { get; init; }
