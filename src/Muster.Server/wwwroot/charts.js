@@ -90,7 +90,7 @@ function timeline(data) {
       scales: {
         x: {
           type: "linear", min: data.from, max: data.to, grid: { color: colour("--line") }, afterBuildTicks: (axis) => { axis.ticks = wholeTicks(data.from, data.to); },
-          ticks: { color: colour("--bs-secondary-color"), maxRotation: 0, callback: (at) => new Date(at).toLocaleString(undefined, hours ? { hour: "2-digit", minute: "2-digit" } : { day: "numeric", month: "short" }) },
+          ticks: { color: colour("--bs-secondary-color"), maxRotation: 0, autoSkipPadding: 12, callback: (at) => new Date(at).toLocaleString(undefined, hours ? { hour: "2-digit", minute: "2-digit" } : { day: "numeric", month: "short" }) },
         },
         y: { grid: { display: false }, ticks: { color: colour("--bs-secondary-color") } },
       },
