@@ -153,6 +153,10 @@ public sealed class DeviceSummaryTests(Browser browser, DeviceSummaryTests.Serve
             await Expect(page.Locator("main").Locator("input, select, textarea, form")).ToHaveCountAsync(0);
             await Expect(page.Locator("main button:not([data-copy])")).ToHaveCountAsync(0);
         }
+
+        await page.OpenAsync($"/devices/{device.Uuid}?tab=logs");
+        await Expect(page.Locator("muster-logs")).ToBeVisibleAsync();
+        await Expect(page.GetByRole(AriaRole.Button, new() { Name = "Reboot" })).ToHaveCountAsync(0);
     }
 
     [Fact]
@@ -178,7 +182,7 @@ public sealed class DeviceSummaryTests(Browser browser, DeviceSummaryTests.Serve
         await device.ReportAsync(new() { ["provisioning_state"] = "Running OS update", ["provisioning_progress"] = 50, ["cpu_usage"] = 42 });
         var page = await browser.OpenAsync(server.Address, theme, width: 360, height: 740);
         await page.SignInAsync();
-        foreach (var tab in (string[])["", "?tab=variables", "?tab=settings"])
+        foreach (var tab in (string[])["", "?tab=logs", "?tab=health", "?tab=variables", "?tab=settings"])
         {
             await page.OpenAsync($"/devices/{device.Uuid}{tab}");
             await page.AssertAccessibleAsync();

@@ -88,7 +88,7 @@ public sealed record InstallView(long Id, string Status, int? DownloadProgress)
     [JsonPropertyName("is_provided_by__release")] public IReadOnlyList<ReleaseView> Releases { get; init; } = [];
 }
 
-public sealed record ImageView
+public sealed record ImageView(long Id)
 {
     [JsonPropertyName("is_a_build_of__service")] public IReadOnlyList<ServiceView> Services { get; init; } = [];
 }
