@@ -104,15 +104,10 @@ internal sealed partial class PresenceService(
 
         _ = PruneAsync(stoppingToken);
         using var timer = new PeriodicTimer(options.TickEvery, time);
-        try
-        {
-            while (await timer.WaitForNextTickAsync(stoppingToken))
-                _ = ticker.Tick();
-        }
-        catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
-        {
-            // A host that is disposed without being stopped first would call this a fault.
-        }
+        // A host that is disposed without being stopped first would call a cancelled wait a fault.
+        await using var end = stoppingToken.Register(timer.Dispose);
+        while (await timer.WaitForNextTickAsync(CancellationToken.None))
+            _ = ticker.Tick();
     }
 
     /// <summary>Deletes what is older than the retention, in small steps so that reports don't wait behind it.</summary>

@@ -122,10 +122,26 @@ for (const [element, module] of [["muster-chart", "./charts.js"], ["muster-logs"
   if (isThere()) load(); else seen.observe(document.body, { childList: true, subtree: true });
 }
 
+// Browsers offer their clipboard to https and to this machine only; elsewhere the old way has to do.
+async function copy(text) {
+  if (navigator.clipboard) {
+    await navigator.clipboard.writeText(text);
+    return true;
+  }
+  const area = document.createElement("textarea");
+  area.value = text;
+  area.style.position = "fixed";
+  (document.querySelector("dialog[open]") ?? document.body).append(area);
+  area.select();
+  const done = document.execCommand("copy");
+  area.remove();
+  return done;
+}
+
 document.addEventListener("click", async (event) => {
   const button = event.target.closest?.("[data-copy]");
   if (!button) return;
-  await navigator.clipboard.writeText(button.dataset.copy);
+  if (!await copy(button.dataset.copy)) return;
   const said = button.getAttribute("aria-label");
   button.setAttribute("aria-label", "Copied");
   button.classList.add("copied");

@@ -16,7 +16,7 @@ public sealed class PicturesTests(Browser browser)
             await (await greenhouse.AddDeviceAsync(name)).PollAsync();
         await greenhouse.AddDeviceAsync("seedling");
         // Until the fleet is as varied as it gets: some run, some update, some are in trouble.
-        while (await StatusesAsync(greenhouse) < 4)
+        while (await StatusesAsync(greenhouse) < 5 || (await greenhouse.RowsAsync(Settled)).Count == 0)
             await Task.Delay(500);
 
         var page = await browser.OpenAsync(server.Address);
@@ -27,9 +27,8 @@ public sealed class PicturesTests(Browser browser)
         await page.OpenAsync("/devices");
         await page.GetByRole(AriaRole.Row).Nth(5).WaitForAsync();
         await page.PictureAsync("devices");
-        var troubled = await greenhouse.RowsAsync("device?$select=uuid&$top=1&$orderby=muster_status_since desc&$filter=is_connected_to_vpn eq true");
-        var summary = $"/devices/{(string)troubled[0]!["uuid"]!}";
-        await page.OpenAsync(summary);
+        var summary = $"/devices/{(string)(await greenhouse.RowsAsync(Settled))[0]!["uuid"]!}";
+        await page.OpenAsync(summary + "?range=1h");
         await page.Locator("muster-chart canvas").First.WaitForAsync();
         await page.PictureAsync("device-summary");
 
@@ -44,6 +43,9 @@ public sealed class PicturesTests(Browser browser)
         await phone.OpenAsync(summary);
         await phone.PictureAsync("device-summary-phone");
     }
+
+    /// <summary>A device that has been through an update and runs its release.</summary>
+    private const string Settled = "device?$select=uuid&$top=1&$filter=update_status eq 'done' and is_connected_to_vpn eq true and overall_status ne 'disconnected' and is_running__release ne null";
 
     private static async Task<int> StatusesAsync(TestFleet api) =>
         (await api.RowsAsync("device?$select=overall_status")).Select(d => (string)d!["overall_status"]!).Distinct().Count();

@@ -50,7 +50,8 @@ internal sealed partial class LivePages(LiveFeed feed, FleetPresence presence, T
         try
         {
             using var timer = new PeriodicTimer(Every, time);
-            while (await timer.WaitForNextTickAsync(stoppingToken))
+            await using var end = stoppingToken.Register(timer.Dispose);
+            while (await timer.WaitForNextTickAsync(CancellationToken.None))
             {
                 Deal();
                 if (presence.IsListening == IsListening)
@@ -58,9 +59,6 @@ internal sealed partial class LivePages(LiveFeed feed, FleetPresence presence, T
                 Volatile.Write(ref listening, presence.IsListening);
                 ListeningChanged?.Invoke();
             }
-        }
-        catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
-        {
         }
         finally
         {
