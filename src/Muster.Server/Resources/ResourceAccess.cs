@@ -38,13 +38,16 @@ public sealed class ResourceAccess
     /// <summary>The rows that the caller may see.</summary>
     /// <exception cref="ResourceRefusedException">The path is not of the dialect, or the question takes too long.</exception>
     /// <exception cref="DatabaseAwayException">The database is away.</exception>
-    public async Task<List<JsonElement>> ReadAsync(Caller caller, string path, CancellationToken cancellation = default)
-    {
-        List<JsonElement> rows = [];
-        await foreach (var row in StreamAsync(caller, path, cancellation))
-            rows.Add(JsonElement.Parse(row.Span));
-        return rows;
-    }
+    public Task<List<JsonElement>> ReadAsync(Caller caller, string path, CancellationToken cancellation = default) =>
+        BoundedAsync(
+            async ends =>
+            {
+                List<JsonElement> rows = [];
+                await foreach (var row in StreamAsync(caller, path, ends))
+                    rows.Add(JsonElement.Parse(row.Span));
+                return rows;
+            },
+            cancellation);
 
     /// <summary>The rows that the caller may see, each as JSON in UTF-8, while they are read.</summary>
     /// <exception cref="ResourceRefusedException">The path is not of the dialect.</exception>
@@ -62,22 +65,18 @@ public sealed class ResourceAccess
     /// <summary>How many rows of <paramref name="path"/> the caller may see.</summary>
     /// <param name="path">With <c>$count</c>: <c>device/$count?$filter=…</c>.</param>
     /// <exception cref="ResourceRefusedException">The path is not of the dialect, or the question takes too long.</exception>
-    public async Task<long> CountAsync(Caller caller, string path, CancellationToken cancellation = default)
+    public Task<long> CountAsync(Caller caller, string path, CancellationToken cancellation = default)
     {
         var statement = Refusing(() => Compiler(caller).Count(Query(path)));
-        using var timeout = new CancellationTokenSource(Longest, time);
-        using var ends = CancellationTokenSource.CreateLinkedTokenSource(cancellation, timeout.Token);
-        await using var connection = await database.OpenReadAsync(cancellation);
-        using var breakOff = database.BreakOffWhen(connection, ends.Token);
-        await using var command = statement.On(connection);
-        try
-        {
-            return Convert.ToInt64(await command.ExecuteScalarAsync(ends.Token), CultureInfo.InvariantCulture);
-        }
-        catch (Exception e) when (timeout.IsCancellationRequested && e is DbException or OperationCanceledException)
-        {
-            throw new ResourceRefusedException("The question takes too long. Narrow it down.");
-        }
+        return BoundedAsync(
+            async ends =>
+            {
+                await using var connection = await database.OpenReadAsync(ends);
+                using var breakOff = database.BreakOffWhen(connection, ends);
+                await using var command = statement.On(connection);
+                return Convert.ToInt64(await command.ExecuteScalarAsync(ends), CultureInfo.InvariantCulture);
+            },
+            cancellation);
     }
 
     /// <summary>POST: a new row, as a read would show it.</summary>
@@ -107,6 +106,24 @@ public sealed class ResourceAccess
             await writer.RemoveAsync(Request(caller, path, [], Act.Delete));
             return true;
         });
+
+    private async Task<T> BoundedAsync<T>(Func<CancellationToken, Task<T>> question, CancellationToken cancellation)
+    {
+        using var timeout = new CancellationTokenSource(Longest, time);
+        using var ends = CancellationTokenSource.CreateLinkedTokenSource(cancellation, timeout.Token);
+        try
+        {
+            return await question(ends.Token);
+        }
+        catch (Exception e) when (timeout.IsCancellationRequested && !cancellation.IsCancellationRequested && e is (DbException or OperationCanceledException))
+        {
+            throw new ResourceRefusedException("The question takes too long. Narrow it down.");
+        }
+        catch (Exception e) when (database.IsAway(e))
+        {
+            throw new DatabaseAwayException("The database broke off.", e);
+        }
+    }
 
     private QueryCompiler Compiler(Caller caller) =>
         new(ResourceModel.Version7, database.Dialect, ReadScope.Of(caller), time.GetUtcNow().ToUnixTimeMilliseconds());
