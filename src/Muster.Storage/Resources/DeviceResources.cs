@@ -21,9 +21,16 @@ internal static class DeviceResources
         " WHEN dc.last_contact_at > dc.last_poll_at + {t}.silence_offline_ms THEN dc.last_contact_at + {t}.silence_window_ms" +
         " ELSE dc.last_poll_at + {t}.silence_window_ms + {t}.silence_offline_ms END FROM device_contact dc WHERE dc.device_id = {t}.id)";
 
-    /// <summary>False when configuration switches the tunnel off, as <see cref="ConfigValues.CloudlinkExpected"/> has it.</summary>
+    private const string CloudlinkControls = $"('BALENA_{ConfigValues.CloudlinkControl}', 'RESIN_{ConfigValues.CloudlinkControl}')";
+
+    /// <summary>
+    /// False when configuration switches the tunnel off, as <see cref="ConfigValues.CloudlinkExpected"/> has it. Few devices
+    /// and fleets have the variable at all; which do is found once and not for each row.
+    /// </summary>
     private static readonly string CloudlinkExpected =
-        $"(CASE WHEN coalesce({Variable("device", "{t}.id", "BALENA_")}, {Variable("device", "{t}.id", "RESIN_")}, {Variable("fleet", "{t}.fleet_id", "BALENA_")}, {Variable("fleet", "{t}.fleet_id", "RESIN_")}) = 'false' THEN 0 ELSE 1 END)";
+        $"(CASE WHEN {{t}}.fleet_id NOT IN (SELECT fc.fleet_id FROM fleet_config_variable fc WHERE fc.name IN {CloudlinkControls})" +
+        $" AND {{t}}.id NOT IN (SELECT dv.device_id FROM device_config_variable dv WHERE dv.name IN {CloudlinkControls}) THEN 1" +
+        $" WHEN coalesce({Variable("device", "{t}.id", "BALENA_")}, {Variable("device", "{t}.id", "RESIN_")}, {Variable("fleet", "{t}.fleet_id", "BALENA_")}, {Variable("fleet", "{t}.fleet_id", "RESIN_")}) = 'false' THEN 0 ELSE 1 END)";
 
     /// <summary>Words of /v6 for an overall status, as <see cref="LegacyStatus"/> has them.</summary>
     private static readonly string OldStatus =

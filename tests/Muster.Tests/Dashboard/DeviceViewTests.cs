@@ -69,7 +69,7 @@ public sealed class DeviceViewTests
     [InlineData("?f=tag:site~empty", "not device_tag/any(t:t/tag_key eq %27site%27 and t/id ne null)")]
     [InlineData("?f=name~contains~O%27Brien!~1", "contains(tolower(device_name),tolower(%27O%27%27Brien~1%27))")]
     [InlineData("?f=temperature~more~-5", "cpu_temp gt -5")]
-    [InlineData("?f=target~is~no", "((should_be_running__release ne null and is_running__release ne should_be_running__release))")]
+    [InlineData("?f=target~is~no", "((is_running__release ne should_be_running__release and should_be_running__release ne null))")]
     public void A_filter_says_what_its_words_say(string query, string filter)
     {
         var (view, problems) = DeviceView.Parse(query);

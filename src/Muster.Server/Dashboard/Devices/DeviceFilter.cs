@@ -126,8 +126,8 @@ public sealed record DeviceFilter(DeviceColumn Column, FilterOperator Operator, 
             })),
             "target" => Any(wanted.Select(w => w switch
             {
-                "yes" => $"({row}should_be_running__release ne null and {field} eq {row}should_be_running__release)",
-                "no" => $"({row}should_be_running__release ne null and {field} ne {row}should_be_running__release)",
+                "yes" => $"({field} ne null and {field} eq {row}should_be_running__release)",
+                "no" => $"({field} ne {row}should_be_running__release and {row}should_be_running__release ne null)",
                 _ => $"{row}should_be_running__release eq null",
             })),
             "pinned" => Any(wanted.Select(w => w == "yes" ? $"{field} ne null" : $"{field} eq null")),

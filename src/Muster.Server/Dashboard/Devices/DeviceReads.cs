@@ -9,6 +9,14 @@ namespace Muster.Server.Dashboard.Devices;
 /// <summary>A fleet that the person sees.</summary>
 public sealed record FleetChoice(long Id, string Slug, string Name, long Organization);
 
+/// <summary>The beginning of a view in its order, and how many devices the view has.</summary>
+internal sealed record DeviceList(IReadOnlyList<long> Ids, long Total)
+{
+    public const int Longest = 5_000;
+
+    public bool IsWhole => Ids.Count == Total;
+}
+
 /// <summary>
 /// What the Devices page asks of the resource API. The order of a view is read as ids and the rows by their ids: so the
 /// database sorts numbers, not rows, and a row is read again without looking for its place.
@@ -40,6 +48,13 @@ internal sealed class DeviceReads(ResourceAccess access)
         }
 
         return counts;
+    }
+
+    /// <summary>A view's order as far as it is read at once: a narrow view is looked for in one pass, and scrolls without another.</summary>
+    public async Task<DeviceList> ListAsync(Caller caller, DeviceView view, IReadOnlyDictionary<string, long> fleets, CancellationToken cancellation = default)
+    {
+        var ids = await IdsAsync(caller, view, fleets, 0, DeviceList.Longest, cancellation);
+        return new(ids, ids.Count < DeviceList.Longest ? ids.Count : await CountAsync(caller, view.ToFilter(fleets), cancellation));
     }
 
     /// <summary>The ids of a part of the view, in its order.</summary>
