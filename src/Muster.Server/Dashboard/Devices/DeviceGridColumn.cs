@@ -16,4 +16,7 @@ public sealed class DeviceLine(DeviceRow row)
 public sealed class DeviceGridColumn : TemplateColumn<DeviceLine>
 {
     [Parameter, EditorRequired] public DeviceColumn Of { get; set; } = null!;
+
+    /// <summary>Which of the page's grids, one after the other, it stands in: what a grid asks that is about to go counts no more.</summary>
+    [Parameter, EditorRequired] public int Generation { get; set; }
 }
