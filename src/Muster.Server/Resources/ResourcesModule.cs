@@ -13,6 +13,7 @@ internal static class ResourcesModule
     {
         builder.AddAccounts();
         builder.AddWrites();
+        builder.Services.AddSingleton<DeviceEdits>();
         builder.Services.AddSingleton(services => new ResourceAccess(
             services.GetRequiredService<Database>(), services.GetRequiredService<Writer>(), services.GetRequiredService<TimeProvider>()));
         builder.Services.AddSingleton<DeviceConfigs>();

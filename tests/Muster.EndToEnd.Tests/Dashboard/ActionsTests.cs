@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Net.Http.Headers;
 using System.Net.Http.Json;
 using System.Text.Json.Nodes;
+using System.Text.RegularExpressions;
 using Microsoft.Playwright;
 using Muster.Tests.Cloudlink;
 using Muster.Tests.Storage;
@@ -79,28 +80,162 @@ public sealed class ActionsTests(Browser browser, ActionsTests.Server started) :
         await Expect(purge).ToBeEnabledAsync();
     }
 
+    [Fact]
+    public async Task A_device_is_rebooted_after_a_question_and_against_its_update_lock_only_when_forced()
+    {
+        using var fleet = await TestFleet.CreateAsync(server, "lamps-to-reboot");
+        var device = await fleet.AddDeviceAsync("lamp");
+        await started.ConnectAsync(device);
+        var page = await OpenAsync(device);
+        var (reboot, dialog) = (page.GetByRole(AriaRole.Button, new() { Name = "Reboot", Exact = true }), page.GetByRole(AriaRole.Dialog));
+        await reboot.ClickAsync();
+        await Expect(dialog).ToContainTextAsync("The device reboots; its services are away meanwhile.");
+        await dialog.GetByRole(AriaRole.Button, new() { Name = "Cancel" }).ClickAsync();
+        await Expect(dialog).ToHaveCountAsync(0);
+        Assert.Empty(started.CallsOf(device, "/v1/reboot"));
+
+        await reboot.ClickAsync();
+        await page.AssertAccessibleAsync();
+        await dialog.GetByRole(AriaRole.Button, new() { Name = "Reboot" }).ClickAsync();
+        await Expect(page.GetByText("Reboot: the device took it on.")).ToBeVisibleAsync();
+        Assert.Equal(["""{"force":false}"""], started.CallsOf(device, "/v1/reboot"));
+
+        started.Locked = device.Uuid;
+        await reboot.ClickAsync();
+        await dialog.GetByRole(AriaRole.Button, new() { Name = "Reboot" }).ClickAsync();
+        await Expect(page.GetByText("An update lock on the device stands against it: Updates are locked")).ToBeVisibleAsync();
+        await page.GetByRole(AriaRole.Button, new() { Name = "Reboot anyway" }).ClickAsync();
+        await Expect(page.GetByText("Reboot: the device took it on.")).ToBeVisibleAsync();
+        await Expect(page.GetByRole(AriaRole.Button, new() { Name = "Reboot anyway" })).ToHaveCountAsync(0);
+        Assert.Equal(["""{"force":false}""", """{"force":false}""", """{"force":true}"""], started.CallsOf(device, "/v1/reboot"));
+    }
+
+    [Fact]
+    public async Task Without_the_cloudlink_actions_are_off_within_a_second_and_say_why_to_everyone()
+    {
+        using var fleet = await TestFleet.CreateAsync(server, "lamps-to-cut-off");
+        var device = await fleet.AddDeviceAsync("lamp");
+        await started.ConnectAsync(device);
+        var page = await OpenAsync(device);
+        var reboot = page.GetByRole(AriaRole.Button, new() { Name = "Reboot", Exact = true });
+        await Expect(reboot).Not.ToHaveAttributeAsync("aria-disabled", "true");
+
+        await started.DisconnectAsync(device);
+        await Expect(reboot).ToHaveAttributeAsync("aria-disabled", "true", new() { Timeout = 1_000 });
+        await Expect(reboot).ToHaveAccessibleDescriptionAsync(new Regex("^Actions need the cloudlink, which is down since [0-9]"));
+        await reboot.FocusAsync();
+        await Expect(reboot).ToBeFocusedAsync();
+        await page.Keyboard.PressAsync("Enter");
+        await page.AssertAccessibleAsync();
+
+        await started.ConnectAsync(device);
+        await Expect(reboot).Not.ToHaveAttributeAsync("aria-disabled", "true", new() { Timeout = 1_000 });
+        await Expect(page.GetByRole(AriaRole.Dialog)).ToHaveCountAsync(0);
+        Assert.Empty(started.CallsOf(device, "/v1/reboot"));
+    }
+
+    [Fact]
+    public async Task A_service_is_restarted_the_lamp_blinks_and_the_device_looks_at_its_target_and_an_observer_does_none_of_it()
+    {
+        using var fleet = await TestFleet.CreateAsync(server, "lamps-to-blink");
+        var release = await fleet.ReleaseAsync("a1b2c3d4e5f60718293a4b5c6d7e8f9012345678", "main");
+        var device = await fleet.AddDeviceAsync("lamp");
+        await device.ReportAsync(release.Runs());
+        await started.ConnectAsync(device);
+        var page = await OpenAsync(device);
+
+        var service = page.GetByRole(AriaRole.Region, new() { Name = "Services" }).GetByRole(AriaRole.Row).Filter(new() { HasText = "Running" });
+        await service.GetByRole(AriaRole.Button, new() { Name = "Restart service main" }).ClickAsync();
+        await Expect(service.GetByText("Restart service: the device took it on.")).ToBeVisibleAsync();
+        var image = (long)(await fleet.RowsAsync($"image_install?$select=id&$filter=device eq {device.Id}&$expand=installs__image($select=id)"))[0]!["installs__image"]![0]!["id"]!;
+        Assert.Equal([$$"""{"appId":{{fleet.Id}},"imageId":{{image}}}"""], started.CallsOf(device, $"/v2/applications/{fleet.Id}/restart-service"));
+
+        await page.GetByRole(AriaRole.Button, new() { Name = "Blink" }).ClickAsync();
+        await Expect(page.GetByText("Blink: the device took it on.")).ToBeVisibleAsync();
+        Assert.Single(started.CallsOf(device, "/v1/blink"));
+        await page.GetByRole(AriaRole.Button, new() { Name = "Update now" }).ClickAsync();
+        await Expect(page.GetByText("Update now: the device took it on.")).ToBeVisibleAsync();
+        Assert.Contains("""{"force":false}""", started.CallsOf(device, "/v1/update"));
+
+        await server.RunAsync("user", "add", "olga@muster.test", "--password", "observant horse 7", "--organization", fleet.Slug.Split('/')[0], "--role", "observer");
+        var observer = await browser.OpenAsync(server.Address);
+        await observer.SignInAsync("olga@muster.test", "observant horse 7");
+        await observer.OpenAsync($"/devices/{device.Uuid}");
+        await Expect(observer.GetByRole(AriaRole.Region, new() { Name = "Services" })).ToContainTextAsync("Running");
+        await Expect(observer.GetByRole(AriaRole.Group, new() { Name = "Actions" })).ToHaveCountAsync(0);
+        await Expect(observer.GetByRole(AriaRole.Button, new() { NameRegex = new Regex("Reboot|Restart|Purge|Shutdown|Blink|Update now|Stop|Start") })).ToHaveCountAsync(0);
+    }
+
+    [Fact]
+    public async Task Checks_ask_the_record_and_the_device_and_say_what_could_not_be_asked()
+    {
+        using var fleet = await TestFleet.CreateAsync(server, "lamps-to-check");
+        var (near, far) = (await fleet.AddDeviceAsync("lamp"), await fleet.AddDeviceAsync("lamp"));
+        await near.PollAsync();
+        await started.ConnectAsync(near);
+        var page = await OpenAsync(near, "?tab=health");
+        var checks = page.GetByRole(AriaRole.Region, new() { Name = "Health checks" });
+        await checks.GetByRole(AriaRole.Button, new() { Name = "Run checks" }).ClickAsync();
+        await Expect(checks).ToContainTextAsync("The device was asked");
+        await Expect(checks.GetByRole(AriaRole.Listitem).Filter(new() { HasText = "Fine: The device asks for its target state as it should" })).ToHaveCountAsync(1);
+        await Expect(checks.GetByRole(AriaRole.Listitem).Filter(new() { HasText = "Fine: The cloudlink is up" })).ToHaveCountAsync(1);
+        await Expect(checks).ToContainTextAsync(new Regex("Fine: Supervisor answers: yes, within [0-9]+ ms"));
+        await Expect(checks).ToContainTextAsync("Fine: Supervisor healthy: yes");
+        await Expect(checks).ToContainTextAsync("Fine: State of the release: applied");
+        await page.AssertAccessibleAsync();
+
+        await page.OpenAsync($"/devices/{far.Uuid}?tab=health");
+        await Expect(checks).ToContainTextAsync("Not known: The cloudlink was never up.");
+        await Expect(checks).ToContainTextAsync("Not known: The device has never asked for its target state.");
+        await checks.GetByRole(AriaRole.Button, new() { Name = "Run checks" }).ClickAsync();
+        foreach (var question in (string[])["Supervisor answers", "Supervisor healthy", "State of the release"])
+            await Expect(checks).ToContainTextAsync($"Not known: {question}: Not asked: the cloudlink is down.");
+    }
+
+    private async Task<IPage> OpenAsync(TestDevice device, string tab = "")
+    {
+        var page = await browser.OpenAsync(server.Address);
+        await page.SignInAsync();
+        await page.OpenAsync($"/devices/{device.Uuid}{tab}");
+        await Expect(page).ToHaveTitleAsync("lamp · Muster");
+        return page;
+    }
+
     /// <summary>A server with a tunnel server beside it, behind which supervisors do what they are asked.</summary>
     public sealed class Server : IAsyncLifetime
     {
         private readonly ConcurrentQueue<SupervisorCall> calls = new();
         private TunnelServer tunnel = null!;
         private string key = "";
+        private long instance;
 
         internal ServerProcess Process { get; private set; } = null!;
 
         internal IEnumerable<SupervisorCall> Calls => calls;
+
+        /// <summary>The device of which a service holds an update lock.</summary>
+        internal string? Locked { get; set; }
+
+        /// <summary>The bodies of what the device was asked at the path.</summary>
+        internal IEnumerable<string> CallsOf(TestDevice device, string path) =>
+            calls.Where(call => call.Target == $"{device.Uuid}.balena:48484" && call.Url == $"{path}?apikey=supsecret").Select(call => call.Body);
 
         public async ValueTask InitializeAsync()
         {
             tunnel = new(call =>
             {
                 calls.Enqueue(call);
+                if (Locked is { } locked && call.Target.StartsWith(locked, StringComparison.Ordinal) && call.Method == "POST" && !call.Body.Contains("\"force\":true", StringComparison.Ordinal))
+                    return TunnelServer.Http(423, "application/json", """{"Data":"","Error":"Updates are locked"}""");
                 return call.Url.StartsWith("/v2/state/status", StringComparison.Ordinal)
                     ? TunnelServer.Http(200, "application/json", """{"status":"success","appState":"applied"}""")
                     : TunnelServer.Http(200, "text/plain", "OK");
             });
             Process = await ServerProcess.StartAsync(TestDatabases.Sqlite, $"--Cloudlink:ProxyPort={tunnel.Port.ToString(CultureInfo.InvariantCulture)}");
             key = await Process.RunAsync("key", "add", "tests");
+            using var http = Http();
+            using var made = await http.PostAsJsonAsync("/v7/service_instance", new { ip_address = "127.0.0.1" });
+            instance = (long)(await made.Content.ReadFromJsonAsync<JsonNode>())!["id"]!;
         }
 
         public async ValueTask DisposeAsync()
@@ -113,11 +248,18 @@ public sealed class ActionsTests(Browser browser, ActionsTests.Server started) :
         internal async Task ConnectAsync(TestDevice device)
         {
             await device.ReportAsync(new() { ["api_port"] = 48484, ["api_secret"] = "supsecret" });
-            using var http = new HttpClient { BaseAddress = Process.Address, DefaultRequestHeaders = { Authorization = new AuthenticationHeaderValue("Bearer", key) } };
-            using var made = await http.PostAsJsonAsync("/v7/service_instance", new { ip_address = "127.0.0.1" });
-            var instance = (long)(await made.Content.ReadFromJsonAsync<JsonNode>())!["id"]!;
-            using var told = await http.PostAsJsonAsync("/services/vpn/client-connect", new { serviceId = instance, uuids = new[] { device.Uuid }, connected = true });
+            await TellAsync(device, connected: true);
+        }
+
+        internal Task DisconnectAsync(TestDevice device) => TellAsync(device, connected: false);
+
+        private async Task TellAsync(TestDevice device, bool connected)
+        {
+            using var http = Http();
+            using var told = await http.PostAsJsonAsync($"/services/vpn/client-{(connected ? "connect" : "disconnect")}", new { serviceId = instance, uuids = new[] { device.Uuid }, connected });
             Assert.True(told.IsSuccessStatusCode);
         }
+
+        private HttpClient Http() => new() { BaseAddress = Process.Address, DefaultRequestHeaders = { Authorization = new AuthenticationHeaderValue("Bearer", key) } };
     }
 }

@@ -53,6 +53,7 @@ public sealed class DeviceSummaryTests(Browser browser, DeviceSummaryTests.Serve
         var device = await fleet.AddDeviceAsync("lamp");
         var page = await OpenAsync(device);
         await Expect(page.Locator(".pill").First).ToContainTextAsync("Inactive");
+        await Expect(page.GetByRole(AriaRole.Region, new() { Name = "Services" }).GetByRole(AriaRole.Row).Filter(new() { HasText = "main" })).ToContainTextAsync("not reported yet");
         await page.EvaluateAsync("window.stays = true");
 
         await device.PollAsync();
@@ -61,6 +62,7 @@ public sealed class DeviceSummaryTests(Browser browser, DeviceSummaryTests.Serve
         await Expect(page.Locator(".pill").First).ToContainTextAsync("Updating");
         var services = page.GetByRole(AriaRole.Region, new() { Name = "Services" });
         await Expect(services.GetByRole(AriaRole.Progressbar)).ToHaveAttributeAsync("aria-valuenow", "37");
+        await Expect(services).Not.ToContainTextAsync("not reported yet");
         await device.ReportAsync(release.Report(81));
         await Expect(services.GetByRole(AriaRole.Progressbar)).ToHaveAttributeAsync("aria-valuenow", "81");
         await Expect(page.GetByRole(AriaRole.Region, new() { Name = "Metrics" })).ToContainTextAsync("42 %");
@@ -214,49 +216,4 @@ public sealed class DeviceSummaryTests(Browser browser, DeviceSummaryTests.Serve
 file static class Api
 {
     public static async Task<JsonNode> StatusAsync(this TestFleet fleet, TestDevice device) => (await fleet.GetAsync($"/muster/v1/devices/{device.Uuid}/status"))!;
-
-    /// <summary>A successful release with one service, made as a builder does.</summary>
-    public static async Task<TestRelease> ReleaseAsync(this TestFleet fleet, string commit, string serviceName)
-    {
-        var now = DateTimeOffset.UtcNow.ToString("O", CultureInfo.InvariantCulture);
-        var service = (long)(await fleet.CreateAsync("service", new() { ["application"] = fleet.Id, ["service_name"] = serviceName }))!["id"]!;
-        var release = (long)(await fleet.CreateAsync("release", new()
-        {
-            ["belongs_to__application"] = fleet.Id,
-            ["commit"] = commit,
-            ["status"] = "running",
-            ["source"] = "cloud",
-            ["composition"] = new JsonObject(),
-            ["start_timestamp"] = now,
-        }))!["id"]!;
-        var image = (await fleet.CreateAsync("image", new() { ["is_a_build_of__service"] = service, ["status"] = "success", ["start_timestamp"] = now }))!;
-        await fleet.CreateAsync("release_image", new() { ["image"] = (long)image["id"]!, ["is_part_of__release"] = release });
-        await fleet.ChangeAsync($"release({release})", new() { ["status"] = "success" });
-        var uuid = (string)(await fleet.RowsAsync($"application({fleet.Id})?$select=uuid"))[0]!["uuid"]!;
-        return new(uuid, commit, serviceName, (string)image["is_stored_at__image_location"]!);
-    }
-}
-
-file sealed record TestRelease(string Fleet, string Commit, string Service, string Image)
-{
-    /// <summary>A report of a download under way.</summary>
-    public JsonObject Report(int percent, JsonObject? more = null)
-    {
-        var state = more ?? [];
-        state["apps"] = new JsonObject
-        {
-            [Fleet] = new JsonObject
-            {
-                ["releases"] = new JsonObject
-                {
-                    [Commit] = new JsonObject
-                    {
-                        ["update_status"] = "downloading",
-                        ["services"] = new JsonObject { [Service] = new JsonObject { ["image"] = Image, ["status"] = "Downloading", ["download_progress"] = percent } },
-                    },
-                },
-            },
-        };
-        return state;
-    }
 }

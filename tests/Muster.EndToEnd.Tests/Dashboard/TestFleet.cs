@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Net.Http.Headers;
 using System.Net.Http.Json;
 using System.Text.Json.Nodes;
@@ -59,6 +60,27 @@ internal sealed class TestFleet : IDisposable
         return new(http.BaseAddress!, uuid, (long)device!["id"]!, (string)device["api_key"]!);
     }
 
+    /// <summary>A successful release with one service, made as a builder does.</summary>
+    public async Task<TestRelease> ReleaseAsync(string commit, string serviceName)
+    {
+        var now = DateTimeOffset.UtcNow.ToString("O", CultureInfo.InvariantCulture);
+        var service = (long)(await CreateAsync("service", new() { ["application"] = Id, ["service_name"] = serviceName }))!["id"]!;
+        var release = (long)(await CreateAsync("release", new()
+        {
+            ["belongs_to__application"] = Id,
+            ["commit"] = commit,
+            ["status"] = "running",
+            ["source"] = "cloud",
+            ["composition"] = new JsonObject(),
+            ["start_timestamp"] = now,
+        }))!["id"]!;
+        var image = (await CreateAsync("image", new() { ["is_a_build_of__service"] = service, ["status"] = "success", ["start_timestamp"] = now }))!;
+        await CreateAsync("release_image", new() { ["image"] = (long)image["id"]!, ["is_part_of__release"] = release });
+        await ChangeAsync($"release({release})", new() { ["status"] = "success" });
+        var uuid = (string)(await RowsAsync($"application({Id})?$select=uuid"))[0]!["uuid"]!;
+        return new(uuid, commit, serviceName, service, (string)image["is_stored_at__image_location"]!);
+    }
+
     public Task<JsonArray> RowsAsync(string path) => RowsAsync(http, path);
 
     /// <summary>Any answer of the server to the person who made the fleet.</summary>
@@ -95,11 +117,39 @@ internal sealed class TestDevice(Uri server, string uuid, long id, string key)
     /// <summary>A state report of the device's own part: <c>{"status": …}</c> stands under its uuid.</summary>
     public Task ReportAsync(JsonObject state) => SendAsync(HttpMethod.Patch, "/device/v3/state", new JsonObject { [uuid] = state });
 
-    private async Task SendAsync(HttpMethod method, string path, JsonObject? body)
+    /// <summary>Lines of its log, as its supervisor uploads them.</summary>
+    public Task LogAsync(params JsonNode[] lines) => SendAsync(HttpMethod.Post, $"/device/v2/{uuid}/logs", new JsonArray([.. lines]));
+
+    private async Task SendAsync(HttpMethod method, string path, JsonNode? body)
     {
         using var http = new HttpClient { BaseAddress = server, DefaultRequestHeaders = { Authorization = new("Bearer", key) } };
         using var request = new HttpRequestMessage(method, path) { Content = body is null ? null : JsonContent.Create(body) };
         using var answer = await http.SendAsync(request);
         Assert.True(answer.IsSuccessStatusCode, $"{method} {path}: {(int)answer.StatusCode} {await answer.Content.ReadAsStringAsync()}");
+    }
+}
+
+/// <param name="Fleet">Its uuid.</param>
+/// <param name="Service">The name of its one service.</param>
+/// <param name="Image">Where the service's image is.</param>
+internal sealed record TestRelease(string Fleet, string Commit, string Service, long ServiceId, string Image)
+{
+    /// <summary>A report of a download under way.</summary>
+    public JsonObject Report(int percent, JsonObject? more = null) =>
+        Report("downloading", new() { ["image"] = Image, ["status"] = "Downloading", ["download_progress"] = percent }, more ?? []);
+
+    /// <summary>A report that all of it runs.</summary>
+    public JsonObject Runs() => Report("done", new() { ["image"] = Image, ["status"] = "Running" }, []);
+
+    private JsonObject Report(string status, JsonObject service, JsonObject state)
+    {
+        state["apps"] = new JsonObject
+        {
+            [Fleet] = new JsonObject
+            {
+                ["releases"] = new JsonObject { [Commit] = new JsonObject { ["update_status"] = status, ["services"] = new JsonObject { [Service] = service } } },
+            },
+        };
+        return state;
     }
 }

@@ -1,10 +1,11 @@
 using Muster.Server.Presence;
+using Muster.Server.Resources;
 
 namespace Muster.Server.Dashboard.Live;
 
 /// <summary>What happened since the last batch.</summary>
 /// <param name="Transitions">In the order of the feed, of all devices; a page picks what it shows.</param>
-/// <param name="Changes">What people changed, as far as statuses or target states read it.</param>
+/// <param name="Changes">What people changed of what pages show.</param>
 /// <param name="HasGap">Something was missed: the page reads anew all that it shows.</param>
 internal sealed record LiveBatch(IReadOnlyList<TransitionEvent> Transitions, IReadOnlyList<InputChange> Changes, bool HasGap);
 
@@ -12,7 +13,7 @@ internal sealed record LiveBatch(IReadOnlyList<TransitionEvent> Transitions, IRe
 /// Brings committed changes to the open pages: one listener to the feed for all of them, a batch each quarter second. A page
 /// that is still busy with its last batch gets the next one when it is done; what waits for it is bounded.
 /// </summary>
-internal sealed partial class LivePages(LiveFeed feed, FleetPresence presence, TimeProvider time, ILogger<LivePages> log) : BackgroundService
+internal sealed partial class LivePages(LiveFeed feed, FleetPresence presence, DeviceEdits edits, TimeProvider time, ILogger<LivePages> log) : BackgroundService
 {
     private static readonly TimeSpan Every = TimeSpan.FromMilliseconds(250);
     private const int MostWaiting = 5_000;
@@ -47,6 +48,7 @@ internal sealed partial class LivePages(LiveFeed feed, FleetPresence presence, T
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         presence.InputsChanged += Note;
+        edits.Edited += NoteEdits;
         try
         {
             using var timer = new PeriodicTimer(Every, time);
@@ -63,6 +65,7 @@ internal sealed partial class LivePages(LiveFeed feed, FleetPresence presence, T
         finally
         {
             presence.InputsChanged -= Note;
+            edits.Edited -= NoteEdits;
             lock (gate)
                 subscription?.Dispose();
         }
@@ -94,6 +97,8 @@ internal sealed partial class LivePages(LiveFeed feed, FleetPresence presence, T
         foreach (var page in pages)
             page.Offer(transitions, changed, gap);
     }
+
+    private void NoteEdits(IReadOnlyCollection<long> devices) => Note(new("edit") { Devices = devices });
 
     private void Note(InputChange change)
     {

@@ -75,14 +75,24 @@ public sealed record DeviceTypeView(string Slug, string Name)
 
 public sealed record ArchitectureView(long Id, string Slug);
 
-public sealed record ReleaseView(long Id, string Commit, string RawVersion, DateTimeOffset CreatedAt);
+public sealed record ReleaseView(long Id, string Commit, string RawVersion, DateTimeOffset CreatedAt)
+{
+    /// <summary>What it consists of; read for the device's target only.</summary>
+    [JsonIgnore] public IEnumerable<ImageView> Images => Parts.SelectMany(p => p.Images);
+    [JsonPropertyName("release_image")] public IReadOnlyList<ReleasePart> Parts { get; init; } = [];
+}
+
+public sealed record ReleasePart
+{
+    [JsonPropertyName("image")] public IReadOnlyList<ImageView> Images { get; init; } = [];
+}
 
 public sealed record TagView(long Id, string TagKey, string Value);
 
 /// <summary>One service's image on the device.</summary>
 public sealed record InstallView(long Id, string Status, int? DownloadProgress)
 {
-    [JsonIgnore] public string Service => Images is [{ Services: [var service, ..] }, ..] ? service.ServiceName : "";
+    [JsonIgnore] public string Service => Images is [var image, ..] ? image.Service : "";
     [JsonIgnore] public ReleaseView? Release => Releases is [var first, ..] ? first : null;
     [JsonPropertyName("installs__image")] public IReadOnlyList<ImageView> Images { get; init; } = [];
     [JsonPropertyName("is_provided_by__release")] public IReadOnlyList<ReleaseView> Releases { get; init; } = [];
@@ -90,6 +100,7 @@ public sealed record InstallView(long Id, string Status, int? DownloadProgress)
 
 public sealed record ImageView(long Id)
 {
+    [JsonIgnore] public string Service => Services is [var service, ..] ? service.ServiceName : "";
     [JsonPropertyName("is_a_build_of__service")] public IReadOnlyList<ServiceView> Services { get; init; } = [];
 }
 

@@ -12,16 +12,18 @@ internal static class DeviceReader
     /// <summary>Names as the wire has them.</summary>
     private static readonly JsonSerializerOptions Wire = new() { PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower };
 
+    private const string Image = "$select=id;$expand=is_a_build_of__service($select=id,service_name)";
+
     private const string Shown =
         "$select=id,uuid,device_name,note,created_at,is_active,is_frozen,os_version,os_variant,supervisor_version,ip_address,public_address,mac_address," +
         "latitude,longitude,location,custom_latitude,custom_longitude,status,provisioning_state,provisioning_progress,is_undervolted," +
         "cpu_usage,cpu_temp,memory_usage,memory_total,storage_usage,storage_total,storage_block_device,is_accessible_by_support_until__date" +
         "&$expand=is_of__device_type($select=slug,name;$expand=is_of__cpu_architecture($select=id,slug))" +
         $",belongs_to__application($select=id,app_name,slug,organization,should_track_latest_release;$expand=should_be_running__release({Release}))" +
-        $",is_running__release({Release}),is_pinned_on__release({Release}),should_be_running__release({Release})" +
+        $",is_running__release({Release}),is_pinned_on__release({Release}),should_be_running__release({Release};$expand=release_image($select=id;$expand=image({Image})))" +
         ",device_tag($select=id,tag_key,value;$orderby=tag_key)" +
         ",image_install($select=id,status,download_progress;$filter=status ne 'deleted'" +
-        $";$expand=installs__image($select=id;$expand=is_a_build_of__service($select=id,service_name)),is_provided_by__release({Release}))";
+        $";$expand=installs__image({Image}),is_provided_by__release({Release}))";
 
     /// <summary>Null when there is no such device, or none that the caller may see: both look alike.</summary>
     /// <exception cref="Storage.DatabaseAwayException">The database is away.</exception>

@@ -11,6 +11,9 @@ internal sealed class Consequences
     /// <summary>Devices of which the status or the target state reads something that changed.</summary>
     public HashSet<long> Devices { get; } = [];
 
+    /// <summary>Devices of which something else changed that people see.</summary>
+    public HashSet<long> Edited { get; } = [];
+
     /// <summary>Fleets of which every device does.</summary>
     public HashSet<long> Fleets { get; } = [];
 
@@ -31,8 +34,10 @@ internal sealed class Consequences
     public bool Callers { get; set; }
 
     /// <summary>When this completes, the next read shows everything that follows from the write.</summary>
-    public async Task TellAsync(FleetPresence presence, Callers callers)
+    public async Task TellAsync(FleetPresence presence, Callers callers, DeviceEdits edits)
     {
+        if (Edited.Count > 0)
+            edits.Tell(Edited);
         if (Callers || Removed.Count > 0)
             callers.Forget();
         if (Devices.Count + Fleets.Count + Organizations.Count + Added.Count + Removed.Count > 0)

@@ -13,7 +13,7 @@ namespace Muster.Server.Resources.Writes;
 /// Carries out writes: one transaction per request; whoever's work depends on what changed is told after the commit and
 /// before the answer, so that the next read shows the consequences.
 /// </summary>
-internal sealed partial class Writer(Database database, Callers callers, ResourceRules rules, ConstraintErrors constraints, FleetPresence presence, OsProgress progress, TimeProvider time, ILogger<Writer> log)
+internal sealed partial class Writer(Database database, Callers callers, ResourceRules rules, ConstraintErrors constraints, FleetPresence presence, OsProgress progress, DeviceEdits edits, TimeProvider time, ILogger<Writer> log)
 {
     /// <summary>POST: a new row. Its JSON, as a read would show it, and its id.</summary>
     /// <exception cref="RefusedException">Nothing was written.</exception>
@@ -106,7 +106,7 @@ internal sealed partial class Writer(Database database, Callers callers, Resourc
         });
         try
         {
-            await after.TellAsync(presence, callers);
+            await after.TellAsync(presence, callers, edits);
         }
         catch (Exception e) when (e is DatabaseAwayException or PresenceBusyException)
         {

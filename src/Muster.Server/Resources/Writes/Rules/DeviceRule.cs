@@ -64,8 +64,7 @@ internal sealed partial class DeviceRule : ResourceRule
             write.After.Cause = "pin";
         }
 
-        if (Inputs.Any(row.Has))
-            write.After.Devices.UnionWith(ids);
+        (Inputs.Any(row.Has) ? write.After.Devices : write.After.Edited).UnionWith(ids);
     }
 
     public override async Task RemovingAsync(Write write, IReadOnlyList<long> ids)

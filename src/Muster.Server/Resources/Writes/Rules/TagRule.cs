@@ -1,7 +1,7 @@
 namespace Muster.Server.Resources.Writes.Rules;
 
 /// <summary>Tags of fleets, devices and releases.</summary>
-internal sealed class TagRule : ResourceRule
+internal class TagRule : ResourceRule
 {
     private static readonly string[] Reserved = ["io.balena.", "io.resin."];
 
@@ -14,4 +14,17 @@ internal sealed class TagRule : ResourceRule
             throw RefusedException.Invalid($"Tag keys beginning with {reserved} are reserved.");
         return Task.CompletedTask;
     }
+}
+
+/// <summary>Tags of devices: who looks at one sees them change.</summary>
+internal sealed class DeviceTagRule : TagRule
+{
+    public override Task CreatedAsync(Write write, RowValues row, long id) => EditedAsync(write, [id]);
+
+    public override Task ChangedAsync(Write write, RowValues row, IReadOnlyList<long> ids) => EditedAsync(write, ids);
+
+    public override Task RemovingAsync(Write write, IReadOnlyList<long> ids) => EditedAsync(write, ids);
+
+    private static async Task EditedAsync(Write write, IReadOnlyList<long> ids) =>
+        write.After.Edited.UnionWith(await write.RowsOfAsync(ids, "SELECT DISTINCT device_id FROM device_tag WHERE id IN ({ids})", r => r.GetInt64(0)));
 }
