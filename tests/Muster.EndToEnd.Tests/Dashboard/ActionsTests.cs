@@ -81,6 +81,27 @@ public sealed class ActionsTests(Browser browser, ActionsTests.Server started) :
     }
 
     [Fact]
+    public async Task A_job_that_empties_the_list_still_shows_its_answers()
+    {
+        using var fleet = await TestFleet.CreateAsync(server, "lamps-to-leave");
+        using var next = await TestFleet.CreateAsync(server, "lamps-to-join");
+        var device = await fleet.AddDeviceAsync("lamp");
+        var page = await browser.OpenAsync(server.Address);
+        await page.SignInAsync();
+        await page.OpenAsync($"/devices?fleet={Uri.EscapeDataString(fleet.Slug)}");
+        await page.GetByRole(AriaRole.Checkbox, new() { Name = "Select all that match" }).CheckAsync();
+        await page.GetByRole(AriaRole.Button, new() { Name = "Modify 1 device" }).ClickAsync();
+        await page.GetByRole(AriaRole.Button, new() { Name = "Move to a fleet" }).ClickAsync();
+        var dialog = page.GetByRole(AriaRole.Dialog);
+        await dialog.GetByLabel("Fleet").SelectOptionAsync(next.Id.ToString(CultureInfo.InvariantCulture));
+        await dialog.GetByRole(AriaRole.Button, new() { Name = "Move to a fleet 1 device" }).ClickAsync();
+        await Expect(dialog).ToContainTextAsync("1 of 1 devices: 1 done, 0 failed.");
+        await Expect(page.Locator(".total")).ToHaveTextAsync("0");
+        await Expect(dialog).ToBeVisibleAsync();
+        Assert.Single(await next.RowsAsync($"device?$select=id&$filter=id eq {device.Id} and belongs_to__application eq {next.Id}"));
+    }
+
+    [Fact]
     public async Task A_device_is_rebooted_after_a_question_and_against_its_update_lock_only_when_forced()
     {
         using var fleet = await TestFleet.CreateAsync(server, "lamps-to-reboot");
