@@ -38,15 +38,17 @@ class MusterTheme extends HTMLElement {
   }
 }
 
-// Blazor tells the element below what becomes of its connection; the banner tells the person, with the interval.
+// Blazor tells the element below what becomes of its connection; the banner tells the person, with the interval. It stays over a
+// reload, and over the moment when a live page takes the place of the one that was rendered beforehand.
+let lost = Number(sessionStorage.getItem("muster-lost")) || undefined;
+let notice = [];
+
 class MusterConnection extends HTMLElement {
   connectedCallback() {
     this.setAttribute("role", "status");
-    const carried = sessionStorage.getItem("muster-lost");
-    if (carried) {
-      sessionStorage.removeItem("muster-lost");
-      this.back(Number(carried));
-    }
+    // Set before this page was loaded: it came back.
+    if (lost && !notice.length) this.back();
+    this.replaceChildren(...notice);
     this.listener = (event) => this.changed(event.detail.state);
     document.getElementById("components-reconnect-modal")?.addEventListener("components-reconnect-state-changed", this.listener);
   }
@@ -54,17 +56,19 @@ class MusterConnection extends HTMLElement {
     document.getElementById("components-reconnect-modal")?.removeEventListener("components-reconnect-state-changed", this.listener);
   }
   changed(state) {
-    if (state === "show") {
-      this.lost ??= Date.now();
-      this.tell("warning", "wifi-off", ["Not live since ", this.time(this.lost, "clock"), ": the connection to Muster was lost. What you see is as of then. Reconnecting…"]);
-    } else if (state === "hide" && this.lost) {
-      const lost = this.lost;
-      this.lost = undefined;
-      this.back(lost);
-    } else if (state === "failed" || state === "rejected") {
-      this.lost ??= Date.now();
-      this.tell("warning", "wifi-off", ["Not live since ", this.time(this.lost, "clock"), ": Muster is away. The page comes back by itself."]);
+    if (state === "hide") {
+      if (lost) this.back();
+      return;
+    }
+    if (!lost) {
+      lost = Date.now();
+      sessionStorage.setItem("muster-lost", String(lost));
+    }
+    if (state === "failed" || state === "rejected" || state === "resume-failed") {
+      this.tell("warning", "wifi-off", ["Not live since ", this.time(lost, "clock"), ": Muster is away. The page comes back by itself."]);
       this.comeBack();
+    } else {
+      this.tell("warning", "wifi-off", ["Not live since ", this.time(lost, "clock"), ": the connection to Muster was lost. What you see is as of then. Reconnecting…"]);
     }
   }
   // The server forgot this page (it was restarted, or the page was away for long): begin anew as soon as it answers.
@@ -77,11 +81,13 @@ class MusterConnection extends HTMLElement {
       } catch { /* still away */ }
       await new Promise((resolve) => setTimeout(resolve, 1000));
     }
-    sessionStorage.setItem("muster-lost", String(this.lost));
     location.reload();
   }
-  back(lost) {
-    this.tell("info", "info-circle", ["This page was not live from ", this.time(lost, "clock"), " to ", this.time(Date.now(), "clock"), ". It is up to date again."], true);
+  back() {
+    const from = lost;
+    lost = undefined;
+    sessionStorage.removeItem("muster-lost");
+    this.tell("info", "info-circle", ["This page was not live from ", this.time(from, "clock"), " to ", this.time(Date.now(), "clock"), ". It is up to date again."], true);
   }
   time(at, mode) {
     const time = document.createElement("muster-time");
@@ -103,9 +109,10 @@ class MusterConnection extends HTMLElement {
       close.type = "button";
       close.className = "btn-close ms-auto";
       close.ariaLabel = "Dismiss";
-      close.onclick = () => this.replaceChildren();
+      close.onclick = () => { notice = []; box.remove(); };
       box.append(close);
     }
+    notice = [box];
     this.replaceChildren(box);
   }
 }
