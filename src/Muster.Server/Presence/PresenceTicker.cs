@@ -10,7 +10,8 @@ internal sealed partial class PresenceTicker(
     FleetMemory memory, ListeningClock clock, PartitionMail mail, GroupCommitter committer, Checkpoints checkpoints,
     ServiceInstances instances, InputChanges inputs, OutageLog outages, Database database, PresenceOptions options, TimeProvider time, ILogger<PresenceTicker> log)
 {
-    private long lastCheckpoint = time.GetTimestamp();
+    // None yet: the first is due at once, so that whoever starts next knows since when nobody listened.
+    private long? lastCheckpoint;
     private long lastProbe = time.GetTimestamp();
     private Task checkpoint = Task.CompletedTask;
     private Task recovery = Task.CompletedTask;
@@ -41,7 +42,7 @@ internal sealed partial class PresenceTicker(
             work.Add(outage = outages.WriteAsync());
         if (inputs.HasMissed)
             work.Add(inputs.CatchUpAsync());
-        if (checkpoint.IsCompleted && time.GetElapsedTime(lastCheckpoint) >= options.CheckpointEvery)
+        if (checkpoint.IsCompleted && (lastCheckpoint is not { } last || time.GetElapsedTime(last) >= options.CheckpointEvery))
         {
             lastCheckpoint = time.GetTimestamp();
             work.Add(checkpoint = checkpoints.WriteAsync());
