@@ -17,6 +17,8 @@ internal static partial class Demo
     private const string Email = "demo@muster.local";
     private const string Organization = "demo";
     private const string File = "demo.json";
+    private const string ProxyPort = "Cloudlink:ProxyPort";
+    private const string ProxyKey = "Cloudlink:ProxyKey";
 
     /// <summary>Adds the demo when it is asked for, and then shortens the server's patience unless that was set.</summary>
     /// <exception cref="SettingException"><c>--demo</c> is no number.</exception>
@@ -26,22 +28,43 @@ internal static partial class Demo
             return builder;
         if (!int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var devices) || devices is < 1 or > 100_000)
             throw new SettingException($"--demo takes a number of devices from 1 to 100000, not '{text}'.");
+        var proxy = Proxy(builder.Configuration);
         var wanted = new Dictionary<string, string?>
         {
             ["Presence:PollIntervalFloor"] = "00:00:01",
             ["Presence:TimeoutMargin"] = DemoFleet.TimeoutMargin.ToString("c", CultureInfo.InvariantCulture),
             ["Presence:OfflineAfter"] = DemoFleet.OfflineAfter.ToString("c", CultureInfo.InvariantCulture),
+            [ProxyPort] = proxy.Port.ToString(CultureInfo.InvariantCulture),
         };
         builder.Configuration.AddInMemoryCollection(wanted.Where(w => builder.Configuration[w.Key] is null));
         builder.Services.AddHostedService(services => new Runner(
             services.GetRequiredService<IHostApplicationLifetime>(), services.GetRequiredService<Microsoft.AspNetCore.Hosting.Server.IServer>(),
             services.GetRequiredService<People>(), services.GetRequiredService<DataDirectory>(), services.GetRequiredService<TimeProvider>(),
-            services.GetRequiredService<ILogger<Runner>>(), devices));
+            services.GetRequiredService<ILogger<Runner>>(), proxy, devices));
         return builder;
     }
 
+    /// <summary>The simulated tunnel server's, on the port and with the key that are configured; else on a free one, with a new one.</summary>
+    private static ConnectProxy Proxy(ConfigurationManager configuration)
+    {
+        if (string.IsNullOrEmpty(configuration[ProxyKey]))
+            configuration.AddInMemoryCollection(new Dictionary<string, string?> { [ProxyKey] = Secret(32) });
+        if (!ushort.TryParse(configuration[ProxyPort] ?? "0", NumberStyles.None, CultureInfo.InvariantCulture, out var port))
+            throw new SettingException($"{ProxyPort} is a port, not '{configuration[ProxyPort]}'.");
+        try
+        {
+            return ConnectProxy.Listen(port, configuration[ProxyKey]!);
+        }
+        catch (IOException e)
+        {
+            throw new SettingException(e.Message, e);
+        }
+    }
+
+    private static string Secret(int characters) => RandomNumberGenerator.GetString("abcdefghjkmnpqrstuvwxyz23456789", characters);
+
     internal sealed partial class Runner(
-        IHostApplicationLifetime lifetime, Microsoft.AspNetCore.Hosting.Server.IServer server, People people, DataDirectory data, TimeProvider time, ILogger<Runner> logger, int devices) : BackgroundService
+        IHostApplicationLifetime lifetime, Microsoft.AspNetCore.Hosting.Server.IServer server, People people, DataDirectory data, TimeProvider time, ILogger<Runner> logger, ConnectProxy proxy, int devices) : BackgroundService
     {
         protected override async Task ExecuteAsync(CancellationToken stoppingToken)
         {
@@ -53,7 +76,7 @@ internal static partial class Demo
             try
             {
                 var identity = await IdentityAsync();
-                await new DemoRun(address, ca, devices, time).RunAsync(identity, Keep, () => Announce(address, identity), stoppingToken);
+                await new DemoRun(address, ca, devices, proxy, time).RunAsync(identity, Keep, () => Announce(address, identity), stoppingToken);
             }
             catch (OperatorException e)
             {
@@ -117,7 +140,11 @@ internal static partial class Demo
                 """));
         }
 
-        private static string Secret(int characters) => RandomNumberGenerator.GetString("abcdefghjkmnpqrstuvwxyz23456789", characters);
+        public override void Dispose()
+        {
+            proxy.Dispose();
+            base.Dispose();
+        }
 
         [LoggerMessage(Level = LogLevel.Error, Message = "The demo cannot go on: {Reason}")]
         private static partial void LogRefused(ILogger logger, string reason);

@@ -16,6 +16,8 @@ public static class SimulateCommand
         var seed = new Option<string>("--seed") { Description = "The same seed makes the same devices, doing the same.", DefaultValueFactory = _ => "1" };
         var provisioningKey = new Option<string?>("--provisioning-key") { Description = "Key with which devices register; without it one is made by the log-in." };
         var serviceKey = new Option<string?>("--service-key") { Description = "Key of a tunnel service; without it devices have no tunnel." };
+        var proxyPort = new Option<int?>("--proxy-port") { Description = "Loopback port on which the tunnel server's HTTP CONNECT proxy listens (the server's Cloudlink:ProxyPort); without it devices take no actions." };
+        var proxyKey = new Option<string?>("--proxy-key") { Description = "The server's Cloudlink:ProxyKey; default: the service key." };
         var email = new Option<string?>("--email") { Description = "Log-in of a person, to change releases and to read statuses." };
         var password = new Option<string?>("--password") { Description = "The password of that log-in." };
         var token = new Option<string?>("--token") { Description = "A session token or API key instead of a log-in." };
@@ -39,7 +41,7 @@ public static class SimulateCommand
 
         var command = new Command("simulate", "Simulates a fleet of devices against a server.")
         {
-            server, fleet, devices, seed, provisioningKey, serviceKey, email, password, token, scenario, duration, pollInterval, timeScale, rampUp,
+            server, fleet, devices, seed, provisioningKey, serviceKey, proxyPort, proxyKey, email, password, token, scenario, duration, pollInterval, timeScale, rampUp,
             bandwidth, concurrency, newConnections, noLogs, ca, log, verify, report, sample, margin, offline, tolerance,
         };
         command.Subcommands.Add(LoadCommand.Create());
@@ -54,6 +56,8 @@ public static class SimulateCommand
                 Seed = parse.GetValue(seed)!,
                 ProvisioningKey = parse.GetValue(provisioningKey),
                 ServiceKey = parse.GetValue(serviceKey),
+                ProxyPort = parse.GetValue(proxyPort),
+                ProxyKey = parse.GetValue(proxyKey),
                 Email = parse.GetValue(email),
                 Password = parse.GetValue(password),
                 Token = parse.GetValue(token),

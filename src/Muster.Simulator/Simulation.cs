@@ -12,10 +12,14 @@ public static class Simulation
     public const int CouldNotCompare = 2;
 
     /// <returns>0; with verification 1 when a status was false, 2 when there was nothing to compare.</returns>
+    /// <exception cref="IOException">A file or the proxy's port cannot be had.</exception>
     /// <exception cref="OperatorException">The server refused what the start needs (fleet, keys, log-in).</exception>
     public static async Task<int> RunAsync(SimulationOptions options, TextWriter output, bool isTerminal, TimeProvider time, CancellationToken stop)
     {
         var scenario = options.LoadScenario();
+        if (options is { ProxyPort: not null, ServiceKey: null })
+            throw new OperatorException("A proxy needs the key of a tunnel service: without it devices have no tunnel.");
+        using var proxy = options.ProxyPort is { } port ? ConnectProxy.Listen(port, options.ProxyKey ?? options.ServiceKey!) : null;
         using var client = new ServerClient(ServerClient.Address(options.Server), ServerClient.Handler(options.Ca), time, options.Concurrency, options.NewConnections);
         // People read on a way of their own: their requests wait for no device's, and are not counted with them.
         using var ownClient = new ServerClient(ServerClient.Address(options.Server), ServerClient.Handler(options.Ca), time, concurrency: 16);
@@ -31,7 +35,7 @@ public static class Simulation
         var settings = new DeviceSettings(fleet.Id, provisioningKey, Platform.Default with { DeviceType = fleet.DeviceType }, timings) { BytesPerSecond = options.BytesPerSecond * options.TimeScale };
         var tunnels = options.ServiceKey is null ? null : new TunnelServer(client, options.ServiceKey, timings, time, truth);
         var rampUp = (long)(options.RampUp ?? TimeSpan.FromMilliseconds(Math.Min(60_000, options.Devices * 5))).TotalMilliseconds;
-        var simulated = new SimulatedFleet(new(options.Seed, options.Devices, settings, scenario, options.TimeScale, rampUp, options.LogLines), client, tunnels, @operator, truth, time);
+        var simulated = new SimulatedFleet(new(options.Seed, options.Devices, settings, scenario, options.TimeScale, rampUp, options.LogLines), client, tunnels, @operator, truth, time, proxy);
 
         using var devicesStop = CancellationTokenSource.CreateLinkedTokenSource(stop);
         using var watchStop = CancellationTokenSource.CreateLinkedTokenSource(stop);

@@ -20,6 +20,12 @@ public sealed record SimulationOptions
     /// <summary>Key of a tunnel service; without it no device has a tunnel.</summary>
     public string? ServiceKey { get; init; }
 
+    /// <summary>Loopback port of the tunnel server's HTTP CONNECT proxy; null: there is none, and devices take no actions.</summary>
+    public int? ProxyPort { get; init; }
+
+    /// <summary>What the server shows to that proxy (its option Cloudlink:ProxyKey); null: <see cref="ServiceKey"/>.</summary>
+    public string? ProxyKey { get; init; }
+
     public string? Email { get; init; }
 
     public string? Password { get; init; }

@@ -10,7 +10,8 @@ namespace Muster.Simulator.Demo;
 public sealed record DemoIdentity(string Email, string Password, string Organization, string Seed, string ServiceKey, string? ProvisioningKey);
 
 /// <summary>A living fleet on a server of one's own (<c>muster serve --demo N</c>).</summary>
-public sealed class DemoRun(string server, string? ca, int devices, TimeProvider time)
+/// <param name="proxy">The way of the server's actions to the devices.</param>
+public sealed class DemoRun(string server, string? ca, int devices, ConnectProxy proxy, TimeProvider time)
 {
     /// <summary>Makes what is missing, then simulates until cancelled.</summary>
     /// <param name="keep">Called when the identity gained something to remember.</param>
@@ -34,6 +35,6 @@ public sealed class DemoRun(string server, string? ca, int devices, TimeProvider
         var tunnels = new TunnelServer(client, identity.ServiceKey, DemoFleet.Timings, time, truth);
         var options = new FleetOptions(identity.Seed, devices, settings, Scenario.Load("demo"), TimeScale: 1, RampUp: Math.Min(10_000, devices * 50));
         ready();
-        await new SimulatedFleet(options, client, tunnels, @operator, truth, time).RunAsync(stop);
+        await new SimulatedFleet(options, client, tunnels, @operator, truth, time, proxy).RunAsync(stop);
     }
 }

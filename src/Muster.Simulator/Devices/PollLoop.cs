@@ -8,6 +8,8 @@ public sealed class PollLoop(SupervisorTimings timings, Random random)
 {
     private bool waiting;
     private int errors;
+    private bool again;
+    private long lastGood;
 
     /// <summary>The interval of the next sleep that is entered, ms.</summary>
     public long Interval { get; private set; } = timings.PollInterval;
@@ -20,11 +22,22 @@ public sealed class PollLoop(SupervisorTimings timings, Random random)
     /// <summary>The supervisor starts: its memory is empty, and it polls at once.</summary>
     public void Start(long now)
     {
-        (ETag, errors, waiting) = (null, 0, false);
-        NextDue = now;
+        (ETag, errors, waiting, again) = (null, 0, false, false);
+        (NextDue, lastGood) = (now, now);
     }
 
     public void Stop() => (NextDue, waiting) = (long.MaxValue, false);
+
+    /// <summary>Something asks to poll now instead of after the sleep. A poll under way may be too old an answer: then once more after it.</summary>
+    public void Hurry(long now)
+    {
+        again = waiting;
+        if (NextDue != long.MaxValue)
+            NextDue = Math.Min(NextDue, now);
+    }
+
+    /// <summary>No poll succeeded for twice the interval.</summary>
+    public bool IsStuck(long now) => now > lastGood + (2 * Interval);
 
     public bool TryTake(long now)
     {
@@ -39,12 +52,14 @@ public sealed class PollLoop(SupervisorTimings timings, Random random)
     {
         (waiting, errors) = (false, 0);
         ETag = etag ?? ETag;
-        NextDue = now + Interval + random.NextInt64(timings.PollJitter + 1);
+        lastGood = now;
+        NextDue = again ? now : now + Interval + random.NextInt64(timings.PollJitter + 1);
+        again = false;
     }
 
     public void Failed(long now)
     {
-        waiting = false;
+        (waiting, again) = (false, false);
         NextDue = now + timings.Backoff(errors++, Interval);
     }
 

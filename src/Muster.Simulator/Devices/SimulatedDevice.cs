@@ -9,6 +9,9 @@ namespace Muster.Simulator.Devices;
 /// </summary>
 public sealed class SimulatedDevice
 {
+    /// <summary>Where the supervisor's own API listens.</summary>
+    public const int ApiPort = 48484;
+
     private readonly DeviceSettings settings;
     private readonly SupervisorTimings timings;
     private readonly Registration registration;
@@ -24,6 +27,7 @@ public sealed class SimulatedDevice
     private bool loopsRun;
     private int osPatch;
     private string? loggedStatus;
+    private bool isShutDown;
 
     public SimulatedDevice(string seed, int number, DeviceSettings settings)
     {
@@ -60,10 +64,31 @@ public sealed class SimulatedDevice
 
     public Claim Claim => new(flow.IsDownloading, flow.UpdateStatus, flow.SettledCommit, null);
 
+    public long FleetId => settings.FleetId;
+
+    /// <summary>The key of the supervisor's own API.</summary>
+    public string ApiSecret => $"{random:x8}{random:x8}{random:x8}{random:x8}";
+
+    public string OsVersion => $"balenaOS {settings.Platform.OsVersion}{(osPatch == 0 ? "" : $"+rev{osPatch}")}";
+
+    public string SupervisorVersion => settings.Platform.SupervisorVersion;
+
+    /// <summary>The supervisor is up and listens.</summary>
+    public bool SupervisorRuns => loopsRun;
+
+    public bool TakesInstantUpdates => target?.InstantUpdates ?? true;
+
+    /// <summary>The services of the release that runs.</summary>
+    public ImmutableArray<TargetService> Services => flow.Services;
+
+    public bool IsStopped(string service) => flow.IsStopped(service);
+
+    public bool IsHealthy(long now) => !poll.IsStuck(now);
+
     /// <summary>A word for the live table.</summary>
     public string Word => this switch
     {
-        { Condition.Powered: false } => "off",
+        { Condition.Powered: false } or { isShutDown: true } => "off",
         { IsRegistered: false } => "registering",
         { Condition.OsUpdate: true } => "os update",
         { bootDue: < long.MaxValue } => "booting",
@@ -88,7 +113,7 @@ public sealed class SimulatedDevice
             Halt(now);
         else if (!before.Powered && condition.Powered)
             bootDue = now + timings.Boot;
-        else if (before.OsUpdate && !condition.OsUpdate && condition.Powered)
+        else if (before.OsUpdate && !condition.OsUpdate && condition.Powered && !isShutDown)
         {
             // The last step of an OS update is a reboot.
             osPatch++;
@@ -125,11 +150,51 @@ public sealed class SimulatedDevice
     /// <summary>A whole reboot, with a clean end of the tunnel.</summary>
     public void Reboot(long now)
     {
-        if (!Condition.Powered)
+        if (!Condition.Powered || isShutDown)
             return;
         Halt(now);
         bootDue = now + timings.Boot;
         Feel(now);
+    }
+
+    /// <summary>Off, with a clean end of the tunnel, until somebody on the spot switches it on again.</summary>
+    public void Shutdown(long now)
+    {
+        if (!Condition.Powered || isShutDown)
+            return;
+        Halt(now);
+        isShutDown = true;
+        bootDue = now + timings.OffAfterShutdown + timings.Boot;
+        Feel(now);
+    }
+
+    /// <summary>Asks for the target state now instead of with the next poll.</summary>
+    /// <param name="force">Overrides an update lock; for an update that waits for one already, <paramref name="cancel"/> is needed too.</param>
+    public void PollNow(bool force, bool cancel, long now)
+    {
+        poll.Hurry(now);
+        if (!force)
+            return;
+        flow.Force(cancel, now);
+        report.Wake(now);
+    }
+
+    /// <param name="service">Null: all.</param>
+    /// <returns>False: an update is being applied.</returns>
+    public bool RestartServices(string? service, long now)
+    {
+        if (!flow.Restart(service, now))
+            return false;
+        log.Write($"Restarting {service ?? "all services"}", now);
+        report.Wake(now);
+        return true;
+    }
+
+    public void SetService(string service, bool isStopped, long now)
+    {
+        flow.SetService(service, isStopped);
+        log.Write($"{(isStopped ? "Killed" : "Started")} service {service}", now);
+        report.Wake(now);
     }
 
     /// <summary>A request that is due, or null. To be asked again until it is null.</summary>
@@ -138,6 +203,8 @@ public sealed class SimulatedDevice
         if (now >= bootDue)
         {
             bootDue = long.MaxValue;
+            isShutDown = false;
+            flow.StartAllServices();
             Boot++;
             if (registration.IsDone)
                 StartLoops(now, forget: true);
@@ -200,6 +267,7 @@ public sealed class SimulatedDevice
                 target = document;
                 poll.Configure(document.PollInterval);
                 flow.Aim(document, now);
+                flow.Checked();
                 Feel(now);
                 StartReporting(now);
                 break;
@@ -210,6 +278,7 @@ public sealed class SimulatedDevice
                 break;
             case { Status: 304 } when poll.ETag is not null:
                 poll.Succeeded(null, now);
+                flow.Checked();
                 break;
             default:
                 poll.Failed(now);
@@ -260,7 +329,7 @@ public sealed class SimulatedDevice
         if (loopsRun)
             flow.Advance(now);
         StopLoops();
-        bootDue = long.MaxValue;
+        (bootDue, isShutDown) = (long.MaxValue, false);
     }
 
     // The condition's effect on the update under way and on the tunnel.
@@ -283,10 +352,10 @@ public sealed class SimulatedDevice
         fields["ip_address"] = $"\"{Identity.Address}\"";
         fields["mac_address"] = $"\"{Identity.MacAddress}\"";
         fields["api_port"] = "48484";
-        fields["api_secret"] = $"\"{random:x8}{random:x8}{random:x8}{random:x8}\"";
-        fields["os_version"] = $"\"balenaOS {settings.Platform.OsVersion}{(osPatch == 0 ? "" : $"+rev{osPatch}")}\"";
+        fields["api_secret"] = $"\"{ApiSecret}\"";
+        fields["os_version"] = $"\"{OsVersion}\"";
         fields["os_variant"] = "\"prod\"";
-        fields["supervisor_version"] = $"\"{settings.Platform.SupervisorVersion}\"";
+        fields["supervisor_version"] = $"\"{SupervisorVersion}\"";
         fields["provisioning_progress"] = "null";
         fields["provisioning_state"] = "\"\"";
         fields["status"] = "\"Idle\"";

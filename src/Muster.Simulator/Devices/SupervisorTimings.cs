@@ -32,6 +32,9 @@ public sealed record SupervisorTimings
     /// <summary>From power on to the supervisor's first request.</summary>
     public long Boot { get; init; } = 20_000;
 
+    /// <summary>From a shutdown by the cloud until somebody on the spot powers the device on again.</summary>
+    public long OffAfterShutdown { get; init; } = 600_000;
+
     /// <summary>Killing the old containers and starting the new ones.</summary>
     public long Apply { get; init; } = 6_000;
 
@@ -60,6 +63,7 @@ public sealed record SupervisorTimings
             RegistrationRetry = Shorter(RegistrationRetry),
             RequestTimeout = Shorter(RequestTimeout),
             Boot = Shorter(Boot),
+            OffAfterShutdown = Shorter(OffAfterShutdown),
             Apply = Shorter(Apply),
             Settle = Shorter(Settle),
             TunnelConnect = Shorter(TunnelConnect),

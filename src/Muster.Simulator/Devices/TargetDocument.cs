@@ -6,7 +6,12 @@ namespace Muster.Simulator.Devices;
 
 /// <param name="Signature">Everything that makes the container what it is; a change means a new container.</param>
 /// <param name="Contract">Raw JSON, or null.</param>
-public sealed record TargetService(string Name, string Image, string Signature, string? Contract);
+public sealed record TargetService(string Name, string Image, string Signature, string? Contract)
+{
+    public long? ServiceId { get; init; }
+
+    public long? ImageId { get; init; }
+}
 
 /// <summary>The fleet's app in a target state. Only the first release counts, as on a real device.</summary>
 public sealed record TargetApp(string Uuid, string? Commit, ImmutableArray<TargetService> Services);
@@ -18,6 +23,8 @@ public sealed record TargetDocument(TargetApp? App, ImmutableDictionary<string, 
     public long? PollInterval => long.TryParse(Setting("SUPERVISOR_POLL_INTERVAL"), CultureInfo.InvariantCulture, out var interval) && interval > 0 ? interval : null;
 
     public bool TunnelEnabled => Setting("SUPERVISOR_VPN_CONTROL") is not ("false" or "0" or "off");
+
+    public bool InstantUpdates => Setting("SUPERVISOR_INSTANT_UPDATE_TRIGGER") is not ("false" or "0" or "off");
 
     public bool Metrics => Setting("SUPERVISOR_HARDWARE_METRICS") is not ("false" or "0" or "off");
 
@@ -58,12 +65,16 @@ public sealed record TargetDocument(TargetApp? App, ImmutableDictionary<string, 
                 s.Name,
                 s.Value.GetProperty("image").GetString() ?? "",
                 string.Join('\n', Raw(s.Value, "image"), Raw(s.Value, "environment"), Raw(s.Value, "labels"), Raw(s.Value, "composition")),
-                s.Value.TryGetProperty("contract", out var contract) && contract.ValueKind == JsonValueKind.Object ? contract.GetRawText() : null));
+                s.Value.TryGetProperty("contract", out var contract) && contract.ValueKind == JsonValueKind.Object ? contract.GetRawText() : null)
+            { ServiceId = Number(s.Value, "id"), ImageId = Number(s.Value, "image_id") });
             return new(app.Name, release.Name, [.. services]);
         }
 
         return new(app.Name, null, []);
     }
+
+    private static long? Number(JsonElement element, string property) =>
+        element.TryGetProperty(property, out var value) && value.ValueKind == JsonValueKind.Number && value.TryGetInt64(out var number) ? number : null;
 
     private static string? Raw(JsonElement element, string property) => element.TryGetProperty(property, out var value) ? value.GetRawText() : null;
 }

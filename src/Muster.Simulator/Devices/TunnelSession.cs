@@ -8,6 +8,9 @@ public sealed class TunnelSession(SupervisorTimings timings)
     /// <summary>What the tunnel server knows.</summary>
     public bool IsUp { get; private set; }
 
+    /// <summary>The tunnel server still counts it as up, but its device is gone.</summary>
+    public bool IsHalfOpen => IsUp && !wanted;
+
     public long NextDue { get; private set; } = long.MaxValue;
 
     public void Set(bool open, bool silently, long now)

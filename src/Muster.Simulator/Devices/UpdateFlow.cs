@@ -24,11 +24,56 @@ public sealed class UpdateFlow(SupervisorTimings timings, Platform platform, Fun
     private double bandwidth;
     private bool lockHeld;
     private bool rejecting;
+    private bool forced;
+    private readonly HashSet<string> stopped = [];
+    private string? restarting;
 
     /// <summary>Commit of the release that last settled.</summary>
     public string? SettledCommit { get; private set; }
 
     public bool IsUnderWay => phase is Phase.Downloading or Phase.Downloaded or Phase.Installing or Phase.Starting or Phase.Settling;
+
+    /// <summary>The services of the release that runs.</summary>
+    public ImmutableArray<TargetService> Services => running?.Services ?? [];
+
+    public bool IsStopped(string service) => stopped.Contains(service);
+
+    public void SetService(string service, bool isStopped)
+    {
+        if (isStopped)
+            stopped.Add(service);
+        else
+            stopped.Remove(service);
+    }
+
+    /// <summary>Stops the running release's containers and starts them again; false while an update is being applied.</summary>
+    /// <param name="service">This one alone; null: all.</param>
+    public bool Restart(string? service, long now)
+    {
+        Advance(now);
+        if (phase is not (Phase.Settling or Phase.Settled))
+            return false;
+        if (service is null)
+            stopped.Clear();
+        else
+            stopped.Remove(service);
+        restarting = service;
+        return Enter(Phase.Starting, now + (timings.Apply / 2));
+    }
+
+    /// <summary>
+    /// The update that is asked for next overrides locks. One that waits for a lock already does so only when it is cancelled
+    /// too: a real supervisor queues the forced run behind it for ever.
+    /// </summary>
+    public void Force(bool cancel, long now)
+    {
+        Advance(now);
+        forced = forced || cancel || phase != Phase.Downloaded;
+        Advance(now);
+    }
+
+    /// <summary>A poll that found nothing to do takes the force with it.</summary>
+    public void Checked() => forced &= IsUnderWay;
 
     /// <summary>The next instant at which <see cref="Advance"/> changes something to report; <see cref="long.MaxValue"/> when none is known.</summary>
     public long NextChange => phase == Phase.Downloading ? NextPercent() : phaseEnds;
@@ -107,7 +152,9 @@ public sealed class UpdateFlow(SupervisorTimings timings, Platform platform, Fun
         {
             case Phase.Downloading:
                 return Download(now);
-            case Phase.Downloaded when !lockHeld:
+            case Phase.Downloaded when !lockHeld || forced:
+                stopped.Clear();
+                restarting = null;
                 return Enter(Phase.Installing, advancedTo + (timings.Apply / 2));
             case Phase.Installing when now >= phaseEnds:
                 return Enter(Phase.Starting, phaseEnds + (timings.Apply / 2));
@@ -116,6 +163,7 @@ public sealed class UpdateFlow(SupervisorTimings timings, Platform platform, Fun
                 return Enter(Phase.Settling, phaseEnds + timings.Settle);
             case Phase.Settling when now >= phaseEnds:
                 SettledCommit = target!.Commit;
+                (forced, restarting) = (false, null);
                 return Enter(Phase.Settled, long.MaxValue);
             default:
                 return false;
@@ -162,7 +210,13 @@ public sealed class UpdateFlow(SupervisorTimings timings, Platform platform, Fun
     }
 
     /// <summary>The containers of the running release were started again (reboot). Nothing of the update is lost but the download under way.</summary>
-    public void Rebooted(long now) => Start(now);
+    public void Rebooted(long now)
+    {
+        restarting = null;
+        Start(now);
+    }
+
+    public void StartAllServices() => stopped.Clear();
 
     /// <summary>update_status of the device: the lowest over the releases reported; null when none is.</summary>
     public string? UpdateStatus => phase switch
@@ -211,8 +265,8 @@ public sealed class UpdateFlow(SupervisorTimings timings, Platform platform, Fun
         Phase.Downloading => Service(service, "Downloading", index == fetching ? Percent() : 0),
         Phase.Downloaded => Service(service, "Downloaded"),
         Phase.Installing => Service(service, "Installing"),
-        Phase.Starting => Service(service, "Installed"),
-        _ => Service(service, "Running"),
+        Phase.Starting when restarting is null || restarting == service.Name => Service(service, "Installed"),
+        _ => Service(service, stopped.Contains(service.Name) ? "exited" : "Running"),
     };
 
     private static string Service(TargetService service, string status, int? progress = null) =>

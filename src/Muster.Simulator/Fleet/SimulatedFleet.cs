@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using Muster.Simulator.Devices;
 using Muster.Simulator.Scenarios;
 
@@ -11,25 +12,28 @@ public sealed record FleetOptions(string Seed, int Devices, DeviceSettings Setti
 /// Drives many devices on one thread of control: a queue of due instants, requests sent beside it. What devices really did
 /// goes to the truth.
 /// </summary>
-public sealed class SimulatedFleet
+public sealed class SimulatedFleet : ITunnelEnds
 {
     private static readonly TimeSpan LongestNap = TimeSpan.FromMilliseconds(20);
 
     private readonly FleetOptions options;
     private readonly ServerClient client;
     private readonly TunnelServer? tunnels;
+    private readonly ConnectProxy? proxy;
     private readonly Operator? @operator;
     private readonly TruthLog truth;
     private readonly TimeProvider time;
     private readonly Entry[] devices;
+    private readonly ConcurrentDictionary<string, Entry> tunnelled = new(StringComparer.Ordinal);
     private readonly Lock queueGate = new();
     private readonly PriorityQueue<Entry, long> queue = new();
 
-    public SimulatedFleet(FleetOptions options, ServerClient client, TunnelServer? tunnels, Operator? @operator, TruthLog truth, TimeProvider time)
+    public SimulatedFleet(FleetOptions options, ServerClient client, TunnelServer? tunnels, Operator? @operator, TruthLog truth, TimeProvider time, ConnectProxy? proxy = null)
     {
         this.options = options;
         this.client = client;
         this.tunnels = tunnels;
+        this.proxy = proxy;
         this.@operator = @operator;
         this.truth = truth;
         this.time = time;
@@ -52,6 +56,39 @@ public sealed class SimulatedFleet
 
     public int Tunnels => tunnels?.Connected ?? 0;
 
+    public TunnelEnd End(string uuid, int port)
+    {
+        if (!tunnelled.TryGetValue(uuid, out var entry))
+            return TunnelEnd.NotConnected;
+        lock (entry.Gate)
+        {
+            var device = entry.Device;
+            return device.Tunnel switch
+            {
+                { IsUp: false } => TunnelEnd.NotConnected,
+                { IsHalfOpen: true } => TunnelEnd.Silent,
+                _ => port == SimulatedDevice.ApiPort && device.SupervisorRuns ? TunnelEnd.Supervisor : TunnelEnd.NothingListens,
+            };
+        }
+    }
+
+    public SupervisorReply? Call(string uuid, SupervisorCall call)
+    {
+        if (!tunnelled.TryGetValue(uuid, out var entry))
+            return null;
+        lock (entry.Gate)
+        {
+            if (entry.Device is not { SupervisorRuns: true, Tunnel: { IsUp: true, IsHalfOpen: false } })
+                return null;
+            var reply = SupervisorApi.Answer(entry.Device, call, Now());
+            if (reply.Then is { } then)
+                Apply(entry, then, begins: true);
+            else
+                Reschedule(entry);
+            return reply;
+        }
+    }
+
     /// <summary>Runs until cancelled.</summary>
     public async Task RunAsync(CancellationToken cancellation)
     {
@@ -65,6 +102,8 @@ public sealed class SimulatedFleet
         var alongside = new List<Task> { SufferAsync(start, cancellation) };
         if (tunnels is not null)
             alongside.Add(tunnels.RunAsync(cancellation));
+        if (proxy is not null)
+            alongside.Add(proxy.RunAsync(this, client, cancellation));
         try
         {
             while (true)
@@ -131,7 +170,11 @@ public sealed class SimulatedFleet
             }
 
             if (entry.Device.Tunnel.Take(now) is { } up)
+            {
+                tunnelled[entry.Device.Identity.Uuid] = entry;
                 tunnels?.Tell(entry.Device.Identity, up);
+            }
+
             Reschedule(entry);
         }
     }
@@ -214,24 +257,31 @@ public sealed class SimulatedFleet
             return;
         }
 
-        var entry = devices[change.Device];
+        Apply(devices[change.Device], change.Kind, change.Begins);
+    }
+
+    private void Apply(Entry entry, TroubleKind kind, bool begins)
+    {
         lock (entry.Gate)
         {
             var now = Now();
-            truth.Write(new(entry.Device.Identity.Uuid, now, TruthEvents.Trouble) { Trouble = change.Kind.Word(), State = change.Begins ? "begins" : "ends" });
-            switch (change.Kind)
+            truth.Write(new(entry.Device.Identity.Uuid, now, TruthEvents.Trouble) { Trouble = kind.Word(), State = begins ? "begins" : "ends" });
+            switch (kind)
             {
                 case TroubleKind.Reboot:
                     entry.Device.Reboot(now);
+                    break;
+                case TroubleKind.Shutdown:
+                    entry.Device.Shutdown(now);
                     break;
                 case TroubleKind.Restart:
                     entry.Device.RestartSupervisor(now);
                     break;
                 default:
-                    if (change.Begins)
-                        entry.Troubles.Add(change.Kind);
+                    if (begins)
+                        entry.Troubles.Add(kind);
                     else
-                        entry.Troubles.Remove(change.Kind);
+                        entry.Troubles.Remove(kind);
                     entry.Device.Suffer(Troubles.Condition(entry.Troubles), now);
                     break;
             }

@@ -26,6 +26,8 @@ public enum TroubleKind
     /// <summary>Reports without polls.</summary>
     ReportOnly,
     Reboot,
+    /// <summary>Switched off by the cloud, until somebody on the spot powers it on again.</summary>
+    Shutdown,
     /// <summary>The supervisor alone starts again.</summary>
     Restart,
     /// <summary>Not a device's trouble: an operator points the fleet to its next release.</summary>
@@ -51,6 +53,7 @@ public static class Troubles
         TroubleKind.OsUpdate => "os-update",
         TroubleKind.ReportOnly => "report-only",
         TroubleKind.Reboot => "reboot",
+        TroubleKind.Shutdown => "shutdown",
         TroubleKind.Restart => "restart",
         TroubleKind.NextRelease => "next-release",
         _ => throw new ArgumentOutOfRangeException(nameof(kind)),
@@ -60,7 +63,7 @@ public static class Troubles
         Enum.GetValues<TroubleKind>().Where(k => k.Word() == word).Select(k => (TroubleKind?)k).FirstOrDefault();
 
     /// <summary>Whether it has no duration: it happens, and the device goes on by itself.</summary>
-    public static bool IsMoment(this TroubleKind kind) => kind is TroubleKind.Reboot or TroubleKind.Restart or TroubleKind.NextRelease;
+    public static bool IsMoment(this TroubleKind kind) => kind is TroubleKind.Reboot or TroubleKind.Shutdown or TroubleKind.Restart or TroubleKind.NextRelease;
 
     /// <summary>A device under all of these at once: of each thing the worst.</summary>
     public static DeviceCondition Condition(IEnumerable<TroubleKind> underWay)
