@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using CsCheck;
 using Muster.Core.Query;
 using Muster.Server.Dashboard.Devices;
+using Muster.Server.Dashboard.Parts;
 
 namespace Muster.Tests.Dashboard;
 
@@ -113,7 +114,7 @@ public sealed class DeviceViewTests
     [Fact]
     public void A_line_of_the_file_follows_RFC_4180_and_no_value_is_a_formula() => Assert.Equal(
         "plain,\"a,b\",\"say \"\"x\"\"\",\"two\nlines\",'=1+1,'+49,'-1,'@sum,\"'=a,b\",\r\n",
-        DevicesCsv.Line(["plain", "a,b", "say \"x\"", "two\nlines", "=1+1", "+49", "-1", "@sum", "=a,b", ""]));
+        Csv.Record(["plain", "a,b", "say \"x\"", "two\nlines", "=1+1", "+49", "-1", "@sum", "=a,b", ""]));
 
     private static Gen<string[]> Values(DeviceColumn column, FilterOperator comparison)
     {

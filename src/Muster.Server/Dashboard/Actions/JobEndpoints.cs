@@ -1,6 +1,8 @@
+using System.Globalization;
 using System.Text;
 using Microsoft.AspNetCore.Mvc;
 using Muster.Core.Access;
+using Muster.Server.Dashboard.Parts;
 using Muster.Server.Resources;
 
 namespace Muster.Server.Dashboard.Actions;
@@ -34,16 +36,8 @@ internal static class JobEndpoints
                 return;
             var text = new StringBuilder();
             foreach (var row in rows)
-                text.Append(System.Globalization.CultureInfo.InvariantCulture, $"{row.Id},{row.Uuid},{Cell(row.Name)},{(row.IsDone ? "done" : "failed")},{Cell(row.Sentence ?? "")}\r\n");
+                text.Append(Csv.Record(row.Id.ToString(CultureInfo.InvariantCulture), row.Uuid, row.Name, row.IsDone ? "done" : "failed", row.Sentence ?? ""));
             await context.Response.WriteAsync(text.ToString(), context.RequestAborted);
         }
-    }
-
-    /// <summary>A cell that no spreadsheet takes for a formula: names are written by whoever registers devices.</summary>
-    private static string Cell(string text)
-    {
-        if (text is ['=' or '+' or '-' or '@' or '\t' or '\r', ..])
-            text = "'" + text;
-        return text.AsSpan().IndexOfAny(",\"\r\n") < 0 ? text : $"\"{text.Replace("\"", "\"\"", StringComparison.Ordinal)}\"";
     }
 }

@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using System.Security.Claims;
 using System.Text;
 using Muster.Core.Access;
+using Muster.Server.Dashboard.Parts;
 using Muster.Server.Resources;
 
 namespace Muster.Server.Dashboard.Devices;
@@ -41,24 +42,13 @@ internal static class DevicesCsv
         context.Response.ContentType = "text/csv; charset=utf-8";
         context.Response.Headers.ContentDisposition = "attachment; filename=devices.csv";
         context.Response.Headers.CacheControl = "no-store";
-        await context.Response.WriteAsync('\uFEFF' + Line(columns.Select(c => c.Title)), context.RequestAborted);
+        await context.Response.WriteAsync('\uFEFF' + Csv.Record(columns.Select(c => c.Title)), context.RequestAborted);
         foreach (var part in ids.Chunk(Part))
         {
             var text = new StringBuilder();
             foreach (var row in await reads.RowsAsync(caller, part, columns, context.RequestAborted))
-                text.Append(Line(columns.Select(row.TextOf)));
+                text.Append(Csv.Record(columns.Select(row.TextOf)));
             await context.Response.WriteAsync(text.ToString(), context.RequestAborted);
         }
-    }
-
-    /// <summary>A record of RFC 4180, with its end.</summary>
-    internal static string Line(IEnumerable<string> values) => string.Join(',', values.Select(Value)) + "\r\n";
-
-    /// <summary>A value that a spreadsheet would take for a formula is marked as text.</summary>
-    private static string Value(string value)
-    {
-        if (value is ['=' or '+' or '-' or '@' or '\t' or '\r', ..])
-            value = "'" + value;
-        return value.AsSpan().IndexOfAny(",\"\r\n") < 0 ? value : $"\"{value.Replace("\"", "\"\"", StringComparison.Ordinal)}\"";
     }
 }
