@@ -72,7 +72,9 @@ public sealed class DeviceActions
         DeviceAction.Blink => ("/v1/blink", null),
         DeviceAction.Reboot => ("/v1/reboot", Json(new() { ["force"] = force })),
         DeviceAction.Shutdown => ("/v1/shutdown", Json(new() { ["force"] = force })),
-        DeviceAction.Update => ("/v1/update", Json(new() { ["force"] = force })),
+        // An update that already waits for the lock takes no notice of the force alone (protocol/device-behaviour.md, section 6).
+        DeviceAction.Update when force => ("/v1/update", Json(new() { ["force"] = true, ["cancel"] = true })),
+        DeviceAction.Update => ("/v1/update", Json(new() { ["force"] = false })),
         DeviceAction.Restart => ("/v1/restart", Json(Forced(new() { ["appId"] = fleet }, force))),
         DeviceAction.Purge => ("/v1/purge", Json(Forced(new() { ["appId"] = fleet }, force))),
         _ => ($"/v2/applications/{fleet}/{Verb(action)}-service", Json(Forced(new() { ["appId"] = fleet, ["imageId"] = imageId }, force))),

@@ -16,7 +16,7 @@ public sealed class DeviceActionsTests
         { DeviceAction.Reboot, false, "/v1/reboot", """{"force":false}""" },
         { DeviceAction.Reboot, true, "/v1/reboot", """{"force":true}""" },
         { DeviceAction.Shutdown, false, "/v1/shutdown", """{"force":false}""" },
-        { DeviceAction.Update, true, "/v1/update", """{"force":true}""" },
+        { DeviceAction.Update, true, "/v1/update", """{"force":true,"cancel":true}""" },
         { DeviceAction.Blink, false, "/v1/blink", "" },
         { DeviceAction.Restart, false, "/v1/restart", """{"appId":FLEET}""" },
         { DeviceAction.Purge, false, "/v1/purge", """{"appId":FLEET}""" },
