@@ -227,7 +227,11 @@ public sealed partial class BulkJobs : IDisposable
 
     private static async Task EachAsync(BulkJob job, List<Target> targets, int atOnce, Func<Target, Task<string?>> work, CancellationToken cancellation) =>
         await Parallel.ForEachAsync(targets, new ParallelOptions { MaxDegreeOfParallelism = atOnce, CancellationToken = cancellation }, async (target, _) =>
-            job.Note(target.Result(await work(target))));
+        {
+            // The loop hears of a stop after the calls under way do, and would begin further ones in between.
+            if (!cancellation.IsCancellationRequested)
+                job.Note(target.Result(await work(target)));
+        });
 
     /// <summary>Null when the device took it on; else why not.</summary>
     private async Task<string?> CallAsync(Caller caller, Target target, DeviceAction action, bool force, CancellationToken cancellation)
