@@ -157,8 +157,6 @@ document.addEventListener("click", async (event) => {
 
 window.muster = {
   showDialog(dialog) { if (dialog?.isConnected && !dialog.open) dialog.showModal(); },
-  // The address follows the page's state, so that it can be shared; "back" leads to the page before, not to the filter before.
-  replaceUrl(url) { history.replaceState(history.state, "", url); },
   download(name, type, text) {
     const link = document.createElement("a");
     link.href = URL.createObjectURL(new Blob([text], { type }));
