@@ -1,12 +1,20 @@
+using Muster.Server.Cloudlink.Actions;
+using Muster.Server.Cloudlink.Sessions;
+using Muster.Server.Cloudlink.TunnelServers;
+
 namespace Muster.Server.Cloudlink;
 
-/// <summary>Tunnels as external tunnel servers report them, and the way through them to a device (protocol/cloudlink.md).</summary>
+/// <summary>Tunnels to devices, of gateways of our own and of external tunnel servers, and what goes through them (protocol/cloudlink.md).</summary>
 internal static class CloudlinkModule
 {
     public static WebApplicationBuilder AddCloudlink(this WebApplicationBuilder builder)
     {
         builder.Services.Configure<CloudlinkOptions>(builder.Configuration.GetSection("Cloudlink"));
         builder.Services.AddSingleton<DenialDelay>();
+        builder.Services.AddSingleton<GatewayInstance>();
+        builder.Services.AddSingleton<CloudlinkSessions>();
+        builder.Services.AddHostedService(services => services.GetRequiredService<CloudlinkSessions>());
+        builder.Services.AddSingleton<ProxyTunnel>();
         builder.Services.AddSingleton<DeviceTunnel>();
         builder.Services.AddSingleton<SupervisorClient>();
         builder.Services.AddSingleton<ConnectedDevices>();

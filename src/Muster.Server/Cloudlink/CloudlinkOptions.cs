@@ -15,6 +15,15 @@ public sealed class CloudlinkOptions
     /// <summary>Service key that Muster shows to that proxy; none when empty.</summary>
     public string ProxyKey { get; set; } = "";
 
+    /// <summary>How long devices are awaited after a gateway of ours ended, before their link counts as down.</summary>
+    public TimeSpan ReturnWithin { get; set; } = TimeSpan.FromSeconds(60);
+
+    /// <summary>Log-ins that the gateways admit per second: after an outage of ours everybody comes at once.</summary>
+    public int LoginsPerSecond { get; set; } = 100;
+
+    /// <summary>How long so many devices are awaited: the last of them is admitted only after all the others.</summary>
+    public TimeSpan PatienceWith(int devices) => ReturnWithin + TimeSpan.FromSeconds((double)devices / LoginsPerSecond);
+
     /// <summary>How long a device may take to answer an action.</summary>
     public TimeSpan DeviceTimeout { get; set; } = TimeSpan.FromSeconds(50);
 }

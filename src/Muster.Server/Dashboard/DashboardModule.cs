@@ -1,6 +1,6 @@
 using Microsoft.AspNetCore.Authentication.Cookies;
 using Microsoft.AspNetCore.DataProtection;
-using Muster.Server.Cloudlink;
+using Muster.Server.Cloudlink.Actions;
 using Muster.Server.Dashboard.Actions;
 using Muster.Server.Dashboard.Devices;
 using Muster.Server.Dashboard.Live;

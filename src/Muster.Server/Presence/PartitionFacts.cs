@@ -68,14 +68,12 @@ internal sealed class CloudlinkFact(DeviceSlot slot, long instance, bool connect
         if (device.ServiceInstanceId == instance ? epoch < device.CloudlinkEpoch : !connected)
             return;
         Activated = turn.Contact(slot.Row, isPoll: false, Cause);
-        turn.Put(slot.Row, turn.Device(slot) with
-        {
-            CloudlinkConnected = connected,
-            CloudlinkChangedAt = turn.At,
-            ConnectivityChangedAt = turn.At,
-            ServiceInstanceId = connected ? instance : null,
-            CloudlinkEpoch = epoch,
-        }, Cause);
+        device = turn.Device(slot);
+        var next = device with { CloudlinkConnected = connected, ServiceInstanceId = connected ? instance : null, CloudlinkEpoch = epoch };
+        // With a newer epoch it is the link that was held all the time: a session came back while it was awaited.
+        if (connected != device.CloudlinkConnected || device.ServiceInstanceId != instance || epoch == device.CloudlinkEpoch)
+            next = next with { CloudlinkChangedAt = turn.At, ConnectivityChangedAt = turn.At };
+        turn.Put(slot.Row, next, Cause);
     }
 }
 

@@ -1,6 +1,7 @@
 using Microsoft.Extensions.Options;
 using Microsoft.Extensions.Time.Testing;
 using Muster.Server.Cloudlink;
+using Muster.Server.Cloudlink.TunnelServers;
 
 namespace Muster.Tests.Cloudlink;
 

@@ -2,7 +2,7 @@ using System.Collections.Concurrent;
 using System.Globalization;
 using Microsoft.Extensions.DependencyInjection;
 using Muster.Core.Access;
-using Muster.Server.Cloudlink;
+using Muster.Server.Cloudlink.Actions;
 using Muster.Tests.Resources;
 using Muster.Tests.Storage;
 

@@ -1,7 +1,7 @@
 using System.Globalization;
 using System.Text.Json;
 using Muster.Core.Access;
-using Muster.Server.Cloudlink;
+using Muster.Server.Cloudlink.Actions;
 using Muster.Server.Resources;
 using Muster.Storage;
 

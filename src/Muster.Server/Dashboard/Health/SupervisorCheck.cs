@@ -1,6 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
-using Muster.Server.Cloudlink;
+using Muster.Server.Cloudlink.Actions;
 
 namespace Muster.Server.Dashboard.Health;
 

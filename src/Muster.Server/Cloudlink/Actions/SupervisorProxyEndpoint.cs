@@ -2,9 +2,10 @@ using System.Globalization;
 using System.Text.Json;
 using System.Text.RegularExpressions;
 using Muster.Core.Access;
+using Muster.Server.Cloudlink.Sessions;
 using Muster.Server.Resources;
 
-namespace Muster.Server.Cloudlink;
+namespace Muster.Server.Cloudlink.Actions;
 
 /// <summary>
 /// <c>POST /supervisor/{path}</c>: one call to the supervisors of one device or of all connected devices of a fleet

@@ -1,4 +1,4 @@
-namespace Muster.Server.Cloudlink;
+namespace Muster.Server.Cloudlink.Actions;
 
 /// <summary>What a person may have a device do at once. All of it goes through the cloudlink; nothing of it waits for a poll.</summary>
 public enum DeviceAction

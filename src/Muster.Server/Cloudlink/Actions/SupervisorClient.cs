@@ -2,8 +2,9 @@ using System.Net;
 using System.Text;
 using System.Text.Json;
 using Microsoft.Extensions.Options;
+using Muster.Server.Cloudlink.Sessions;
 
-namespace Muster.Server.Cloudlink;
+namespace Muster.Server.Cloudlink.Actions;
 
 /// <summary>What a supervisor answered. Status 502: it was not reached, 504: not in time; the body then says so.</summary>
 /// <param name="ContentType">Null when there was none.</param>
@@ -31,7 +32,7 @@ internal sealed class SupervisorClient : IDisposable
         {
             ConnectCallback = (context, cancellation) =>
                 context.InitialRequestMessage.Options.TryGetValue(Device, out var device)
-                    ? tunnel.ConnectAsync(device, context.DnsEndPoint.Host, context.DnsEndPoint.Port, cancellation)
+                    ? tunnel.ConnectAsync(device, context.DnsEndPoint.Port, cancellation)
                     : throw new InvalidOperationException("A request without a device."),
             UseProxy = false,
             UseCookies = false,

@@ -1,6 +1,6 @@
 using Microsoft.Extensions.Options;
 
-namespace Muster.Server.Cloudlink;
+namespace Muster.Server.Cloudlink.TunnelServers;
 
 /// <summary>Keeps refused log-ins waiting, so that refused clients stay quiet; only so many at once, and no longer than the caller stays.</summary>
 internal sealed class DenialDelay(IOptions<CloudlinkOptions> options, TimeProvider time)

@@ -1,6 +1,6 @@
 using System.Text.Json.Serialization;
 
-namespace Muster.Server.Cloudlink;
+namespace Muster.Server.Cloudlink.TunnelServers;
 
 /// <summary>Body of <c>client-connect</c> and <c>client-disconnect</c>. Unknown fields are ignored.</summary>
 /// <param name="ServiceId">The service instance that holds, or held, the sessions.</param>

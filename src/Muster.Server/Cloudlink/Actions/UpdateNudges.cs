@@ -1,8 +1,9 @@
 using System.Threading.Channels;
+using Muster.Server.Cloudlink.Sessions;
 using Muster.Server.Presence;
 using Muster.Storage;
 
-namespace Muster.Server.Cloudlink;
+namespace Muster.Server.Cloudlink.Actions;
 
 /// <summary>
 /// Asks connected devices to look at their target state when something that it is made of has changed, instead of waiting

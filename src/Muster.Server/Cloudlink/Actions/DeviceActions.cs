@@ -2,8 +2,9 @@ using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Muster.Core.Access;
+using Muster.Server.Cloudlink.Sessions;
 
-namespace Muster.Server.Cloudlink;
+namespace Muster.Server.Cloudlink.Actions;
 
 /// <summary>Has a device do something at once, for the pages of this server: the calls, and the rule, of <c>POST /supervisor/…</c>.</summary>
 public sealed class DeviceActions

@@ -1,9 +1,10 @@
 using System.Text.Json;
 using Muster.Core.Access;
+using Muster.Server.Cloudlink.Sessions;
 using Muster.Server.Resources;
 using Muster.Storage;
 
-namespace Muster.Server.Cloudlink;
+namespace Muster.Server.Cloudlink.Actions;
 
 /// <summary><c>POST /application/{id}/restart</c>: restarts the services of a fleet's connected devices.</summary>
 internal static class FleetRestartEndpoint

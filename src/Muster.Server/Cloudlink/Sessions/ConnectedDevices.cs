@@ -2,7 +2,7 @@ using System.Data.Common;
 using System.Globalization;
 using Muster.Storage;
 
-namespace Muster.Server.Cloudlink;
+namespace Muster.Server.Cloudlink.Sessions;
 
 /// <summary>A device, whether or not it can be reached.</summary>
 /// <param name="ChangedAt">Since when its cloudlink is up or down, Unix ms; null when it never was up.</param>
@@ -18,7 +18,7 @@ internal sealed class ConnectedDevices(Database database)
         await using var connection = await database.OpenReadAsync(cancellation);
         await using var command = connection.Statement(
             $"""
-            SELECT d.id, d.uuid, s.ip_address, d.api_port, d.api_secret, f.organization_id
+            SELECT d.id, d.uuid, s.ip_address, d.api_port, d.api_secret, f.organization_id, s.id
             FROM device d JOIN fleet f ON f.id = d.fleet_id JOIN service_instance s ON s.id = d.service_instance_id
             WHERE d.cloudlink_connected <> 0 AND d.is_frozen = 0
             {(deviceId is null ? "" : "AND d.id = @p0")} {(fleetId is null ? "" : "AND d.fleet_id = @p1")} {(uuid is null ? "" : "AND d.uuid = @p2")}
@@ -42,7 +42,7 @@ internal sealed class ConnectedDevices(Database database)
         await using var connection = await database.OpenReadAsync(cancellation);
         await using var command = connection.Statement(
             $"""
-            SELECT d.id, d.uuid, s.ip_address, d.api_port, d.api_secret, f.organization_id, d.fleet_id, d.is_frozen, d.cloudlink_changed_at, d.cloudlink_connected
+            SELECT d.id, d.uuid, s.ip_address, d.api_port, d.api_secret, f.organization_id, s.id, d.fleet_id, d.is_frozen, d.cloudlink_changed_at, d.cloudlink_connected
             FROM device d JOIN fleet f ON f.id = d.fleet_id LEFT JOIN service_instance s ON s.id = d.service_instance_id
             WHERE {(isId ? "d.id = @p0" : "d.uuid = @p0")}
             """,
@@ -50,11 +50,11 @@ internal sealed class ConnectedDevices(Database database)
         await using var reader = await command.ExecuteReaderAsync(cancellation);
         if (!await reader.ReadAsync(cancellation))
             return null;
-        var isConnected = reader.GetInt32(9) != 0 && !reader.IsDBNull(2);
-        return new(reader.GetInt64(0), reader.GetInt64(6), reader.GetInt64(5), reader.GetInt32(7) != 0, reader.IsDBNull(8) ? null : reader.GetInt64(8), isConnected ? Tunnelled(reader) : null);
+        var isConnected = reader.GetInt32(10) != 0 && !reader.IsDBNull(2);
+        return new(reader.GetInt64(0), reader.GetInt64(7), reader.GetInt64(5), reader.GetInt32(8) != 0, reader.IsDBNull(9) ? null : reader.GetInt64(9), isConnected ? Tunnelled(reader) : null);
     }
 
     private static TunnelledDevice Tunnelled(DbDataReader reader) => new(
-        reader.GetInt64(0), reader.GetString(1), reader.GetString(2),
+        reader.GetInt64(0), reader.GetString(1), reader.GetInt64(6), reader.GetString(2),
         reader.IsDBNull(3) ? null : reader.GetInt32(3), reader.IsDBNull(4) ? null : reader.GetString(4), reader.GetInt64(5));
 }

@@ -1,6 +1,6 @@
 using Muster.Core.Access;
 
-namespace Muster.Server.Cloudlink;
+namespace Muster.Server.Cloudlink.Actions;
 
 /// <summary>Who may call a device's supervisor: its organization's people, by their role, and the device itself.</summary>
 internal static class SupervisorRule

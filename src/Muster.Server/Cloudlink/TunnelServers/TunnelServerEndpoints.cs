@@ -5,7 +5,7 @@ using Muster.Server.Presence;
 using Muster.Server.Resources;
 using Muster.Storage;
 
-namespace Muster.Server.Cloudlink;
+namespace Muster.Server.Cloudlink.TunnelServers;
 
 /// <summary>What an external tunnel server asks and tells (recordings/services-vpn.json).</summary>
 internal static class TunnelServerEndpoints

@@ -2,18 +2,15 @@ using System.Net.Sockets;
 using System.Text;
 using Microsoft.Extensions.Options;
 
-namespace Muster.Server.Cloudlink;
+namespace Muster.Server.Cloudlink.Sessions;
 
-/// <summary>A device as seen from the tunnel: its name there, and the tunnel server that holds its session.</summary>
-internal sealed record TunnelledDevice(long Id, string Uuid, string InstanceAddress, int? ApiPort, string? ApiSecret, long OrganizationId);
-
-/// <summary>Opens a byte stream to a port of a device, through the HTTP CONNECT proxy of the tunnel server that holds its session.</summary>
-internal sealed class DeviceTunnel(IOptions<CloudlinkOptions> options)
+/// <summary>The way to devices of an external tunnel server: the HTTP CONNECT proxy at its address (protocol/cloudlink.md).</summary>
+internal sealed class ProxyTunnel(IOptions<CloudlinkOptions> options)
 {
     private const int MaxAnswerBytes = 8 * 1024;
 
     /// <exception cref="TunnelException">The tunnel server cannot be reached, or refuses.</exception>
-    public async ValueTask<Stream> ConnectAsync(TunnelledDevice device, string host, int port, CancellationToken cancellation)
+    public async ValueTask<Stream> ConnectAsync(TunnelledDevice device, int port, CancellationToken cancellation)
     {
         var socket = new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
         try
@@ -23,7 +20,8 @@ internal sealed class DeviceTunnel(IOptions<CloudlinkOptions> options)
             var credentials = options.Value.ProxyKey is { Length: > 0 } key
                 ? $"Proxy-Authorization: Basic {Convert.ToBase64String(Encoding.UTF8.GetBytes("resin_api:" + key))}\r\n"
                 : "";
-            await stream.WriteAsync(Encoding.ASCII.GetBytes($"CONNECT {host}:{port} HTTP/1.1\r\nHost: {host}:{port}\r\n{credentials}\r\n"), cancellation);
+            var target = $"{device.Uuid}.balena:{port}";
+            await stream.WriteAsync(Encoding.ASCII.GetBytes($"CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n{credentials}\r\n"), cancellation);
             if (await StatusAsync(stream, cancellation) is var status && status != 200)
                 throw new TunnelException($"The tunnel server answered {status}.");
             return stream;
@@ -51,6 +49,3 @@ internal sealed class DeviceTunnel(IOptions<CloudlinkOptions> options)
         return length > 12 && int.TryParse(answer.AsSpan(9, 3), out var status) ? status : 0;
     }
 }
-
-/// <summary>The way to the device is closed at the tunnel server.</summary>
-internal sealed class TunnelException(string message, Exception? inner = null) : Exception(message, inner);

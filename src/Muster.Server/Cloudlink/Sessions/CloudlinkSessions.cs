@@ -1,0 +1,235 @@
+using Microsoft.Extensions.Options;
+using Muster.Server.Presence;
+using Muster.Storage;
+
+namespace Muster.Server.Cloudlink.Sessions;
+
+/// <summary>
+/// All tunnels that this node holds, and the only one to tell presence of them. A device is connected while any session
+/// of it lives, and for a short while after one broke off by no doing of its own (the gateway ended, or a resumable
+/// connection was cut): it is then awaited, and only its staying away is told. What could not be told yet is told when the
+/// database is back; the last word of a device counts.
+/// </summary>
+internal sealed partial class CloudlinkSessions(FleetPresence presence, GatewayInstance instance, IOptions<CloudlinkOptions> options, IOptions<PresenceOptions> node, TimeProvider time, ILogger<CloudlinkSessions> log) : BackgroundService
+{
+    private static readonly TimeSpan Beat = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan AliveEvery = TimeSpan.FromSeconds(10);
+
+    private readonly Lock gate = new();
+    private readonly Dictionary<string, Held> devices = [];
+    private readonly Dictionary<string, bool> owed = [];
+    private readonly SemaphoreSlim told = new(0);
+
+    /// <summary>How long this process has been able to take sessions, as far as its beats show: a frozen process misses nobody.</summary>
+    private TimeSpan listened;
+
+    /// <summary>Sessions that live now.</summary>
+    public int Count
+    {
+        get
+        {
+            lock (gate)
+                return devices.Values.Sum(held => held.Sessions.Count);
+        }
+    }
+
+    /// <summary>Raised after a device got its first session, or got one back. Handlers return at once and don't throw.</summary>
+    public event Action<DeviceSession>? Opened;
+
+    /// <summary>The newest session of a device; null when there is none.</summary>
+    public DeviceSession? Find(string uuid)
+    {
+        lock (gate)
+            return devices.TryGetValue(uuid, out var held) && held.Sessions.Count > 0 ? held.Sessions[^1] : null;
+    }
+
+    /// <summary>Sessions that live now, by kind of gateway.</summary>
+    public IReadOnlyList<DeviceSession> List()
+    {
+        lock (gate)
+            return [.. devices.Values.SelectMany(held => held.Sessions)];
+    }
+
+    public void Open(DeviceSession session)
+    {
+        lock (gate)
+        {
+            if (!devices.TryGetValue(session.Uuid, out var held))
+                devices[session.Uuid] = held = new();
+            held.Sessions.Add(session);
+            held.AwaitedUntil = null;
+            Owe(session.Uuid, connected: true);
+        }
+
+        Opened?.Invoke(session);
+    }
+
+    /// <summary>The session has ended; told twice, it ends once.</summary>
+    /// <param name="returnWithin">How long the device is awaited before its link counts as down; null when it ended in order, or by the device's doing.</param>
+    public void Close(DeviceSession session, TimeSpan? returnWithin = null)
+    {
+        lock (gate)
+        {
+            if (!devices.TryGetValue(session.Uuid, out var held) || !held.Sessions.Remove(session) || held.Sessions.Count > 0)
+                return;
+            if (returnWithin is { } patience)
+                held.AwaitedUntil = listened + patience;
+            else
+                End(session.Uuid);
+        }
+    }
+
+    /// <summary>What is held of a device that was awaited is over.</summary>
+    private void End(string uuid)
+    {
+        devices.Remove(uuid);
+        Owe(uuid, connected: false);
+    }
+
+    private void Owe(string uuid, bool connected)
+    {
+        owed[uuid] = connected;
+        if (told.CurrentCount == 0)
+            told.Release();
+    }
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        try
+        {
+            await BeginAsync(stoppingToken);
+            await Task.WhenAll(TellAsync(stoppingToken), BeatAsync(stoppingToken));
+        }
+        catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
+        {
+            // A stop in order ends no session: the devices come back to the next life, and are awaited there.
+        }
+    }
+
+    private async Task BeginAsync(CancellationToken stopping)
+    {
+        while (true)
+        {
+            try
+            {
+                if (instance.Id == 0)
+                    Await(await instance.BeginAsync(node.Value.Node, stopping));
+                if (presence.IsReady)
+                    return;
+            }
+            catch (DatabaseAwayException e)
+            {
+                LogAway(e.Message);
+            }
+
+            await Task.Delay(Beat, time, stopping);
+        }
+    }
+
+    /// <summary>Devices that an earlier life of this node held: all are let in again, at the rate at which that can be done.</summary>
+    private void Await(List<string> uuids)
+    {
+        lock (gate)
+        {
+            var until = listened + options.Value.PatienceWith(uuids.Count);
+            foreach (var uuid in uuids)
+                devices.TryAdd(uuid, new() { AwaitedUntil = until });
+        }
+    }
+
+    private async Task TellAsync(CancellationToken stopping)
+    {
+        while (true)
+        {
+            await told.WaitAsync(stopping);
+            KeyValuePair<string, bool>[] words;
+            lock (gate)
+            {
+                words = [.. owed];
+                owed.Clear();
+            }
+
+            foreach (var some in words.GroupBy(word => word.Value, word => word.Key))
+            {
+                try
+                {
+                    await presence.CloudlinkAsync(instance.Id, [.. some], connected: some.Key, instance.NextEpoch(), stopping);
+                }
+                catch (Exception e) when (e is DatabaseAwayException or PresenceBusyException)
+                {
+                    LogAway(e.Message);
+                    await LaterAsync(some, stopping);
+                }
+            }
+        }
+    }
+
+    /// <summary>What presence did not take is owed again, unless there is newer news of the device.</summary>
+    private async Task LaterAsync(IGrouping<bool, string> some, CancellationToken stopping)
+    {
+        lock (gate)
+        {
+            foreach (var uuid in some)
+                owed.TryAdd(uuid, some.Key);
+        }
+
+        await Task.Delay(Beat, time, stopping);
+        if (told.CurrentCount == 0)
+            told.Release();
+    }
+
+    private async Task BeatAsync(CancellationToken stopping)
+    {
+        using var timer = new PeriodicTimer(Beat, time);
+        var last = time.GetTimestamp();
+        var alive = TimeSpan.Zero;
+        while (await timer.WaitForNextTickAsync(stopping))
+        {
+            var now = time.GetTimestamp();
+            var passed = time.GetElapsedTime(last, now);
+            last = now;
+            alive += passed;
+            if (alive >= AliveEvery)
+            {
+                alive = TimeSpan.Zero;
+                await presence.ServiceInstanceAliveAsync(instance.Id);
+                EndDeleted();
+            }
+
+            lock (gate)
+            {
+                listened += passed < Beat * 2 ? passed : Beat;
+                foreach (var (uuid, _) in devices.Where(device => device.Value.AwaitedUntil <= listened).ToList())
+                    End(uuid);
+            }
+        }
+    }
+
+    private void EndDeleted()
+    {
+        foreach (var session in List())
+        {
+            if (presence.IsReady && !presence.TryFind(session.Uuid, out _))
+                session.End();
+        }
+    }
+
+    public override void Dispose()
+    {
+        told.Dispose();
+        base.Dispose();
+    }
+
+    [LoggerMessage(Level = LogLevel.Debug, Message = "Tunnel sessions are told later: {Why}")]
+    private partial void LogAway(string why);
+
+    /// <summary>What is held of one device. Guarded by the gate.</summary>
+    private sealed class Held
+    {
+        /// <summary>The newest stands last.</summary>
+        public List<DeviceSession> Sessions { get; } = [];
+
+        /// <summary>On the clock of what was listened; null unless it is awaited.</summary>
+        public TimeSpan? AwaitedUntil { get; set; }
+    }
+}
