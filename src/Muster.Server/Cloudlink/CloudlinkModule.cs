@@ -1,6 +1,8 @@
 using Muster.Server.Cloudlink.Actions;
 using Muster.Server.Cloudlink.Sessions;
+using Muster.Server.Cloudlink.Ssh;
 using Muster.Server.Cloudlink.TunnelServers;
+using Muster.Server.Hosting;
 
 namespace Muster.Server.Cloudlink;
 
@@ -16,6 +18,7 @@ internal static class CloudlinkModule
         builder.Services.AddHostedService(services => services.GetRequiredService<CloudlinkSessions>());
         builder.Services.AddSingleton<ProxyTunnel>();
         builder.Services.AddSingleton<DeviceTunnel>();
+        builder.Services.AddSingleton(services => DeviceSshKey.OpenOrCreate(services.GetRequiredService<DataDirectory>()));
         builder.Services.AddSingleton<SupervisorClient>();
         builder.Services.AddSingleton<ConnectedDevices>();
         builder.Services.AddSingleton(services => new DeviceActions(services.GetRequiredService<ConnectedDevices>(), services.GetRequiredService<SupervisorClient>(), services.GetRequiredService<TimeProvider>()));

@@ -1,5 +1,6 @@
 using System.Text;
 using System.Text.Json.Nodes;
+using Muster.Server.Cloudlink.Ssh;
 using Muster.Server.Presence;
 using Muster.Server.Resources;
 using Muster.Storage;
@@ -11,9 +12,9 @@ namespace Muster.Server.Devices.Registry;
 /// asks for texts; without a gateway there is nothing to connect to, so the tunnel's texts are empty unless
 /// <c>OsConfig:OpenVpnConfigFile</c> and <c>OsConfig:OpenVpnCaFile</c> name those of an external tunnel server.
 /// </summary>
-internal sealed class OsConfigEndpoint(IConfiguration configuration, FleetPresence presence, Callers callers, Database database)
+internal sealed class OsConfigEndpoint(IConfiguration configuration, FleetPresence presence, Callers callers, Database database, DeviceSshKey ssh)
 {
-    private readonly byte[] document = Document(Text(configuration["OsConfig:OpenVpnConfigFile"]), Text(configuration["OsConfig:OpenVpnCaFile"]));
+    private readonly byte[] document = Document(Text(configuration["OsConfig:OpenVpnConfigFile"]), Text(configuration["OsConfig:OpenVpnCaFile"]), ssh.PublicKeyLine);
 
     public async Task GetAsync(HttpContext context)
     {
@@ -32,12 +33,12 @@ internal sealed class OsConfigEndpoint(IConfiguration configuration, FleetPresen
 
     private static string Text(string? file) => string.IsNullOrEmpty(file) ? "" : File.ReadAllText(file);
 
-    private static byte[] Document(string openVpn, string authority) => Encoding.UTF8.GetBytes(new JsonObject
+    private static byte[] Document(string openVpn, string authority, string sshKey) => Encoding.UTF8.GetBytes(new JsonObject
     {
         ["services"] = new JsonObject
         {
             ["openvpn"] = new JsonObject { ["config"] = openVpn, ["ca"] = authority },
-            ["ssh"] = new JsonObject { ["authorized_keys"] = "" },
+            ["ssh"] = new JsonObject { ["authorized_keys"] = sshKey },
         },
         ["config"] = new JsonObject { ["overrides"] = new JsonObject() },
         ["schema_version"] = "1.0.0",
