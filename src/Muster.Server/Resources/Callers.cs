@@ -56,6 +56,17 @@ public sealed class Callers(Database database, SessionTokens tokens, TimeProvide
     public ValueTask<Caller> OfTokenAsync(string token, CancellationToken cancellation) =>
         token.Length is > 0 and <= LongestSecret ? OfSecretAsync(token, cancellation) : ValueTask.FromResult(Caller.Anonymous);
 
+    /// <summary>
+    /// A person who has proved himself in another way than by a secret (an SSH key), or for whom something is done later:
+    /// as he stands now. <see cref="Caller.Anonymous"/> when there is no such account, or no longer.
+    /// </summary>
+    public async Task<Caller> OfAccountAsync(long account, CancellationToken cancellation)
+    {
+        await using var connection = await database.OpenReadAsync(cancellation);
+        await using var command = connection.Statement("SELECT actor_id FROM account WHERE id = @p0", account);
+        return await command.ExecuteScalarAsync(cancellation) is long actor ? await UserAsync(connection, actor, account, [], cancellation) : Caller.Anonymous;
+    }
+
     internal async ValueTask<Caller> OfSecretAsync(string secret, CancellationToken cancellation)
     {
         var hash = ApiKeys.Hash(secret);
