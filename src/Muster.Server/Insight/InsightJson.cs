@@ -18,6 +18,7 @@ namespace Muster.Server.Insight;
 [JsonSerializable(typeof(SavedViewList))]
 [JsonSerializable(typeof(SaveView))]
 [JsonSerializable(typeof(TransitionMessage))]
+[JsonSerializable(typeof(AuditPage))]
 internal sealed partial class InsightJson : JsonSerializerContext
 {
     public static string Instant(long milliseconds) =>

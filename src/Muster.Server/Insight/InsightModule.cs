@@ -22,6 +22,9 @@ internal static class InsightModule
         builder.Services.AddHostedService(services => services.GetRequiredService<MetricWriter>());
         builder.Services.AddSingleton<DeviceMetrics>();
         builder.Services.AddSingleton<SavedViews>();
+        builder.Services.AddSingleton<AuditLog>();
+        builder.Services.AddHostedService(services => services.GetRequiredService<AuditLog>());
+        builder.Services.AddSingleton<AuditQuestions>();
         return builder;
     }
 
@@ -35,6 +38,7 @@ internal static class InsightModule
         routes.MapFleetOverview();
         routes.MapOutages();
         routes.MapSavedViews();
+        routes.MapAudit();
         routes.MapEventStream();
         return app;
     }

@@ -23,6 +23,7 @@ public sealed class RoomsTests
             "FleetOverviews", "FleetCounts", "FleetCard", "FleetOrganization", "FleetDeviceType", "FleetRelease", "RunningRelease", "StatusMoves",
             "Outages", "Outage", "DeviceTimelines", "DeviceTimeline", "TimelineInterval", "TimelineUptime",
             "DeviceMetrics", "MetricPoint", "SavedViews", "SavedView", "SaveAnswer",
+            "AuditLog", "AuditEntry", "AuditOutcome", "AuditQuestions", "AuditQuestion", "AuditPage", "AuditRecord",
         ],
         ["Dashboard"] = ["DashboardModule"],
         ["Hosting"] = ["HostingModule", "DataDirectory", "SettingException", "ServerCertificates"],
