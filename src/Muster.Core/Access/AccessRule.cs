@@ -2,8 +2,8 @@ using System.Collections.Frozen;
 
 namespace Muster.Core.Access;
 
-/// <summary>What a write does to a row.</summary>
-public enum Act : byte { Create, Change, Delete }
+/// <summary>What somebody does to a row. To reach a device is to open connections to it through its tunnel.</summary>
+public enum Act : byte { Create, Change, Delete, Reach }
 
 /// <summary>To whom a row belongs. An id of 0 means that the row does not belong to anything of that kind.</summary>
 public readonly record struct Owner(long OrganizationId = 0, long FleetId = 0, long DeviceId = 0, long AccountId = 0, long ServiceInstanceId = 0);
@@ -80,6 +80,7 @@ public static class AccessRule
             Act.Create when resource == "application" && fields.Contains("is_public") => Role.Administrator,
             Act.Create => roles.Create,
             Act.Delete => roles.Delete,
+            Act.Reach => resource == "device" ? Role.Operator : null,
             _ when resource == "device" => fields.All(OperatorFields.Contains) ? Role.Operator : Role.Developer,
             // Showing a fleet to the world is not for whoever deploys to it.
             _ when resource == "application" && fields.Contains("is_public") => Role.Administrator,
@@ -95,9 +96,16 @@ public static class AccessRule
         CallerKind.Device => owner.DeviceId == caller.SubjectId && DeviceAllows(resource, act, fields),
         CallerKind.Fleet => owner.FleetId == caller.SubjectId && resource == "device" && act == Act.Change
             && caller.KeyRoles.Contains(ProvisioningKey) && fields.All(ReportedFields.Contains),
-        CallerKind.Service => resource == "service_instance" && act != Act.Delete && caller.KeyRoles.Contains(TunnelService),
+        CallerKind.Service => caller.KeyRoles.Contains(TunnelService) && ServiceAllows(resource, act),
         _ => false,
     };
+
+    /// <summary>
+    /// Whether the caller may open connections to a device, to any port: operators of its organization, the device itself,
+    /// and tunnel servers, which ask again with the key of whoever wants in.
+    /// </summary>
+    public static bool MayReach(Caller caller, long deviceId, long organizationId) =>
+        Allows(caller, "device", Act.Reach, [], new Owner(OrganizationId: organizationId, DeviceId: deviceId));
 
     /// <summary>Whether there can be any row to which the caller may do this: the quick answer before looking at rows.</summary>
     public static bool AllowsSomewhere(Caller caller, string resource, Act act, IReadOnlyCollection<string> fields) => caller.Kind switch
@@ -125,8 +133,15 @@ public static class AccessRule
 
     private static bool DeviceAllows(string resource, Act act, IReadOnlyCollection<string> fields) => resource switch
     {
-        "device" => act == Act.Change && fields.All(f => ReportedFields.Contains(f) || OwnFields.Contains(f)),
+        "device" => act == Act.Reach || (act == Act.Change && fields.All(f => ReportedFields.Contains(f) || OwnFields.Contains(f))),
         "device_tag" or "device_config_variable" => true,
+        _ => false,
+    };
+
+    private static bool ServiceAllows(string resource, Act act) => resource switch
+    {
+        "service_instance" => act is Act.Create or Act.Change,
+        "device" => act is Act.Reach,
         _ => false,
     };
 

@@ -1,3 +1,4 @@
+using Muster.Server.Cloudlink.Access;
 using Muster.Server.Cloudlink.Actions;
 using Muster.Server.Cloudlink.Sessions;
 using Muster.Server.Cloudlink.Ssh;
@@ -23,6 +24,10 @@ internal static class CloudlinkModule
         builder.Services.AddSingleton<ConnectedDevices>();
         builder.Services.AddSingleton(services => new DeviceActions(services.GetRequiredService<ConnectedDevices>(), services.GetRequiredService<SupervisorClient>(), services.GetRequiredService<TimeProvider>()));
         builder.Services.AddHostedService<UpdateNudges>();
+        builder.Services.Configure<TunnelOptions>(builder.Configuration.GetSection("Cloudlink:Tunnel"));
+        builder.Services.AddSingleton<ClientTunnels>();
+        builder.Services.AddSingleton<TunnelListener>();
+        builder.WebHost.ConfigureKestrel(kestrel => kestrel.ApplicationServices.GetRequiredService<TunnelListener>().Apply(kestrel));
         return builder;
     }
 

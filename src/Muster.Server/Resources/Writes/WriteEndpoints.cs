@@ -61,15 +61,15 @@ internal static class WriteEndpoints
         return Done(model);
     }
 
-    /// <summary>Whether the caller may act on a device (reboot it, open a tunnel to it): asked by tunnel servers with the person's own key.</summary>
+    /// <summary>Whether the caller may reach a device through its tunnel: asked by tunnel servers with the key of whoever wants in.</summary>
     private static async Task<IResult> CanAccessAsync(HttpContext context, ResourceModel model, Caller caller, Writer writer, string action)
     {
         if (action != "canAccess")
             throw RefusedException.NotPermitted();
-        var request = await WriteRequest.ReadAsync(context, model, caller, Act.Change);
+        var request = await WriteRequest.ReadAsync(context, model, caller, Act.Reach);
         if (request.Resource.Name != "device")
             throw RefusedException.NotPermitted();
-        var ids = await writer.ActableAsync(request);
+        var ids = await writer.ReachableAsync(request);
         if (ids.Count == 0)
             throw RefusedException.NotPermitted();
         return Answers.Json(new JsonObject { ["d"] = new JsonArray([.. ids.Select(id => (JsonNode)new JsonObject { ["id"] = id })]) }.ToJsonString());

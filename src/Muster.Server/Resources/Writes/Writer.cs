@@ -83,9 +83,9 @@ internal sealed partial class Writer(Database database, Callers callers, Resourc
             return true;
         });
 
-    /// <summary>The ids that the query names and that the caller may act upon as an operator does (<c>canAccess</c>).</summary>
-    public Task<IReadOnlyList<long>> ActableAsync(WriteRequest request) =>
-        InTransactionAsync(request, write => PermittedAsync(write, request.Query, Act.Change, []));
+    /// <summary>The ids that the query names and that the caller may reach through a tunnel (<c>canAccess</c>).</summary>
+    public Task<IReadOnlyList<long>> ReachableAsync(WriteRequest request) =>
+        InTransactionAsync(request, write => PermittedAsync(write, request.Query, Act.Reach, []));
 
     private async Task<T> InTransactionAsync<T>(WriteRequest request, Func<Write, Task<T>> work)
     {
