@@ -91,7 +91,7 @@ internal sealed partial class ClientTunnels(
         long entry;
         try
         {
-            entry = await audit.BeginAsync(new(caller, "tunnel.open", link.Id, link.OrganizationId, from, $"port {port}"), connection.ConnectionClosed);
+            entry = await audit.BeginAsync(new AuditEntry(caller, "tunnel.open", link.Id, link.OrganizationId, from, $"port {port}"), connection.ConnectionClosed);
         }
         catch (DatabaseAwayException)
         {
