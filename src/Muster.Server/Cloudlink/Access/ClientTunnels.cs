@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Globalization;
 using System.IO.Pipelines;
 using System.Net;
 using System.Text;
@@ -9,6 +10,7 @@ using Muster.Server.Cloudlink.Sessions;
 using Muster.Server.Insight;
 using Muster.Server.Resources;
 using Muster.Storage;
+using Nerdbank.Streams;
 
 namespace Muster.Server.Cloudlink.Access;
 
@@ -16,8 +18,8 @@ namespace Muster.Server.Cloudlink.Access;
 /// TCP tunnels of people, tunnel servers and devices to ports of devices. Whether a device exists is no affair of who may
 /// not reach it: both are answered alike.
 /// </summary>
-internal sealed partial class ClientTunnels(
-    Callers callers, ConnectedDevices devices, DeviceTunnel tunnel, AuditLog audit, IOptions<TunnelOptions> options, IHostApplicationLifetime lifetime, TimeProvider time, ILogger<ClientTunnels> log)
+internal sealed class ClientTunnels(
+    Callers callers, ConnectedDevices devices, DeviceTunnel tunnel, AuditLog audit, IOptions<TunnelOptions> options, IHostApplicationLifetime lifetime, TimeProvider time)
 {
     private const int MaxHeadBytes = 8 * 1024;
 
@@ -111,8 +113,10 @@ internal sealed partial class ClientTunnels(
             }
 
             await connection.Transport.Output.WriteAsync("HTTP/1.0 200 Connection Established\r\n\r\n"u8.ToArray());
-            outcome = await new Relay(connection.Transport, stream, options.Value.IdleTimeout, time).RunAsync(lifetime.ApplicationStopping);
-            LogEnded(device.Uuid, port, outcome);
+            var began = time.GetTimestamp();
+            var relayed = await StreamRelay.RunAsync(
+                new(connection.Transport.AsStream(), EndWriting: null), RelaySide.Of(stream), options.Value.IdleTimeout, time, lifetime.ApplicationStopping);
+            outcome = string.Create(CultureInfo.InvariantCulture, $"{relayed.ToDevice} bytes to the device, {relayed.ToPerson} from it, {time.GetElapsedTime(began).TotalSeconds:0.0} s");
         }
         finally
         {
@@ -193,7 +197,4 @@ internal sealed partial class ClientTunnels(
                 ofCaller.Remove(caller.ActorId);
         }
     }
-
-    [LoggerMessage(Level = LogLevel.Debug, Message = "Tunnel to port {Port} of {Device}: {Outcome}")]
-    private partial void LogEnded(string device, int port, string outcome);
 }
