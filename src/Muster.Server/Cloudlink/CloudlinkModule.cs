@@ -14,6 +14,7 @@ internal static class CloudlinkModule
     {
         builder.Services.Configure<CloudlinkOptions>(builder.Configuration.GetSection("Cloudlink"));
         builder.Services.AddSingleton<DenialDelay>();
+        builder.Services.AddSingleton<LoginAdmission>();
         builder.Services.AddSingleton<GatewayInstance>();
         builder.Services.AddSingleton<CloudlinkSessions>();
         builder.Services.AddHostedService(services => services.GetRequiredService<CloudlinkSessions>());
