@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Builds everything and runs every test. The last line is "N passed, N failed"; exit code 0 only when all passed.
 # Needs the .NET SDK 10, PostgreSQL's binaries (each run starts a private server), Node.js with npm (real balena clients, the
-# pages' libraries) and Chromium (the pages). As root on Debian it installs all but the first when they are missing.
+# pages' libraries), Chromium (the pages), OpenVPN with network namespaces (the tunnels), OpenSSH (what goes through them).
+# As root on Debian it installs all but the first when they are missing.
 set -uo pipefail
 cd "$(dirname "$0")" || exit 1
 export DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1
@@ -19,6 +20,8 @@ missing() { fail "$1"; finish; }
 have_postgres() { compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null; }
 have_npm() { command -v node >/dev/null && command -v npm >/dev/null; }
 have_chromium() { [ -x /usr/bin/chromium ]; }
+have_openvpn() { [ -x /usr/sbin/openvpn ] && [ -x /usr/sbin/ip ] && [ -x /usr/sbin/iptables ]; }
+have_openssh() { [ -x /usr/sbin/sshd ] && [ -x /usr/bin/ssh ] && compgen -G '/usr/lib/*/libnss_wrapper.so' >/dev/null; }
 
 dotnet --version >/dev/null 2>&1 || missing "the .NET SDK 10 is missing (https://dotnet.microsoft.com/download)"
 dotnet --list-runtimes | grep -q '^Microsoft.AspNetCore.App 10\.' || missing "the ASP.NET Core 10 runtime is missing"
@@ -27,6 +30,8 @@ wanted=()
 have_postgres || wanted+=(postgresql)
 have_npm || wanted+=(nodejs npm)
 have_chromium || wanted+=(chromium fonts-dejavu-core)
+have_openvpn || wanted+=(openvpn iproute2 iptables)
+have_openssh || wanted+=(openssh-server openssh-client libnss-wrapper)
 if [ "${#wanted[@]}" -gt 0 ]; then
   if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; then
     echo "Installing ${wanted[*]}"
@@ -36,6 +41,8 @@ if [ "${#wanted[@]}" -gt 0 ]; then
   have_postgres || missing "PostgreSQL is missing: apt-get install postgresql"
   have_npm || missing "Node.js is missing: apt-get install nodejs npm"
   have_chromium || missing "Chromium is missing: apt-get install chromium"
+  have_openvpn || missing "OpenVPN or its tools are missing: apt-get install openvpn iproute2 iptables"
+  have_openssh || missing "OpenSSH or its tools are missing: apt-get install openssh-server openssh-client libnss-wrapper"
 fi
 
 results=$(mktemp -d)

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Reflection;
+using Muster.Server.Cloudlink.Ssh;
 using Muster.Server.Hosting;
 using Muster.Simulator;
 using Muster.Storage;
@@ -19,6 +20,7 @@ internal static class MusterCommands
         root.Subcommands.Add(AccountCommands.Key());
         root.Subcommands.Add(SimulateCommand.Create());
         root.Subcommands.Add(SeedCommand.Create());
+        root.Subcommands.Add(SshEnterCommand.Create());
         root.Subcommands.Add(Version());
         return root;
     }

@@ -21,6 +21,9 @@ internal static class CloudlinkModule
         builder.Services.AddSingleton<ProxyTunnel>();
         builder.Services.AddSingleton<DeviceTunnel>();
         builder.Services.AddSingleton(services => DeviceSshKey.OpenOrCreate(services.GetRequiredService<DataDirectory>()));
+        builder.Services.Configure<SshOptions>(builder.Configuration.GetSection("Cloudlink:Ssh"));
+        builder.Services.AddSingleton<SshFiles>().AddSingleton<SshPeople>().AddSingleton<SshDoor>();
+        builder.Services.AddHostedService<SshGateway>();
         builder.Services.AddSingleton<SupervisorClient>();
         builder.Services.AddSingleton<ConnectedDevices>();
         builder.Services.AddSingleton(services => new DeviceActions(services.GetRequiredService<ConnectedDevices>(), services.GetRequiredService<SupervisorClient>(), services.GetRequiredService<TimeProvider>()));

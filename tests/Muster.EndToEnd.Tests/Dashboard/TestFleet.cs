@@ -90,6 +90,11 @@ internal sealed class TestFleet : IDisposable
 
     public Task ChangeAsync(string path, JsonObject fields) => SendAsync(http, HttpMethod.Patch, $"/v7/{path}", fields);
 
+    /// <summary>Of the person's session.</summary>
+    public string Token => http.DefaultRequestHeaders.Authorization!.Parameter!;
+
+    public Task DeleteAsync(string path) => SendAsync(http, HttpMethod.Delete, $"/v7/{path}", []);
+
     public void Dispose() => http.Dispose();
 
     private static async Task<JsonArray> RowsAsync(HttpClient http, string path) => (await http.GetFromJsonAsync<JsonNode>("/v7/" + path))!["d"]!.AsArray();

@@ -12,15 +12,13 @@ internal readonly record struct Relayed(long ToDevice, long ToPerson);
 /// <param name="EndWriting">Tells the other party that no more comes, while it may still speak; null when the stream has no such thing.</param>
 internal readonly record struct RelaySide(Stream Stream, Func<ValueTask>? EndWriting)
 {
-    public static RelaySide Of(Stream stream) => new(stream, stream switch
+    public static RelaySide Of(Stream stream) => new(stream, stream is NetworkStream network ? () => EndAsync(network) : null);
+
+    private static ValueTask EndAsync(NetworkStream stream)
     {
-        NetworkStream network => () =>
-        {
-            network.Socket.Shutdown(SocketShutdown.Send);
-            return ValueTask.CompletedTask;
-        },
-        _ => null,
-    });
+        stream.Socket.Shutdown(SocketShutdown.Send);
+        return ValueTask.CompletedTask;
+    }
 }
 
 /// <summary>Carries bytes both ways between a person and a device, until both have said their last or nothing was said for too long.</summary>
