@@ -1,9 +1,11 @@
+using Microsoft.Extensions.Options;
 using Muster.Server.Cloudlink.Access;
 using Muster.Server.Cloudlink.Actions;
 using Muster.Server.Cloudlink.Sessions;
 using Muster.Server.Cloudlink.Ssh;
 using Muster.Server.Cloudlink.TunnelServers;
 using Muster.Server.Hosting;
+using Muster.Server.Insight;
 
 namespace Muster.Server.Cloudlink;
 
@@ -26,7 +28,15 @@ internal static class CloudlinkModule
         builder.Services.AddHostedService<SshGateway>();
         builder.Services.AddSingleton<SupervisorClient>();
         builder.Services.AddSingleton<ConnectedDevices>();
-        builder.Services.AddSingleton(services => new DeviceActions(services.GetRequiredService<ConnectedDevices>(), services.GetRequiredService<SupervisorClient>(), services.GetRequiredService<TimeProvider>()));
+        builder.Services.AddSingleton<AuditedCalls>();
+        builder.Services.AddSingleton<QueuedActions>();
+        builder.Services.AddSingleton<ActionQueue>();
+        builder.Services.AddSingleton<QueuedCalls>();
+        builder.Services.AddHostedService(services => services.GetRequiredService<ActionQueue>());
+        builder.Services.AddSingleton(services => new DeviceActions(
+            services.GetRequiredService<ConnectedDevices>(), services.GetRequiredService<SupervisorClient>(), services.GetRequiredService<AuditedCalls>(),
+            services.GetRequiredService<AuditLog>(), services.GetRequiredService<ActionQueue>(), services.GetRequiredService<QueuedActions>(),
+            services.GetRequiredService<IOptions<CloudlinkOptions>>(), services.GetRequiredService<TimeProvider>()));
         builder.Services.AddHostedService<UpdateNudges>();
         builder.Services.Configure<TunnelOptions>(builder.Configuration.GetSection("Cloudlink:Tunnel"));
         builder.Services.AddSingleton<ClientTunnels>();
@@ -40,6 +50,7 @@ internal static class CloudlinkModule
         app.MapTunnelServers();
         app.MapSupervisorProxy();
         app.MapFleetRestart();
+        app.MapActions();
         return app;
     }
 }

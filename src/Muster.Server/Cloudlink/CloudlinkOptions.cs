@@ -26,4 +26,16 @@ public sealed class CloudlinkOptions
 
     /// <summary>How long a device may take to answer an action.</summary>
     public TimeSpan DeviceTimeout { get; set; } = TimeSpan.FromSeconds(50);
+
+    /// <summary>Actions that may wait for one device.</summary>
+    public int QueuedPerDevice { get; set; } = 50;
+
+    /// <summary>Actions that may wait for all devices together.</summary>
+    public int QueuedActions { get; set; } = 10_000;
+
+    /// <summary>How long a queued action waits when who queues it does not say.</summary>
+    public TimeSpan ActionExpiry { get; set; } = TimeSpan.FromDays(1);
+
+    /// <summary>How long queued actions are kept after their end.</summary>
+    public TimeSpan ActionRetention { get; set; } = TimeSpan.FromDays(30);
 }

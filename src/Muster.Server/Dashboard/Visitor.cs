@@ -16,6 +16,9 @@ internal sealed class Visitor(AuthenticationStateProvider authentication, Caller
     /// <summary>The claim of the cookie that holds the session's token, as the API issues it.</summary>
     public const string Token = "muster:token";
 
+    /// <summary>Address that the page was asked from, for the audit log; null until the page has told it.</summary>
+    public string? From { get; set; }
+
     /// <summary>The signed-in person. One whose session is over is sent to the sign-in page.</summary>
     /// <exception cref="OperationCanceledException">The session is over.</exception>
     public async ValueTask<Caller> CallerAsync(CancellationToken cancellation = default)

@@ -118,4 +118,46 @@ public sealed class SupervisorProxyTests
         await server.Presence.ChangedAsync(new InputChange("pin") { Devices = [device.Id] });
         Assert.Equal("/v1/update?apikey=supsecret", (await calls.Reader.ReadAsync()).Url);
     }
+
+    [Fact]
+    public async Task Every_action_is_on_record_with_the_devices_own_outcome_and_questions_are_not()
+    {
+        using var tunnel = new TunnelServer(call => call.Url.Contains("purge", StringComparison.Ordinal) ? TunnelServer.Http(423, "application/json", """{"Error":"Updates are locked"}""") : TunnelServer.Http(200, "text/plain", "OK"));
+        await using var server = await ServerWithFleet.StartAsync(tunnel);
+        var (device, other) = (await server.AddConnectedDeviceAsync(), await server.AddConnectedDeviceAsync());
+        var observer = await server.LogInAsAsync(Role.Observer);
+        async Task Ask(string path, string token, JsonObject body) => await server.PostAsync(path, token, body);
+        await Ask("/supervisor/ping", server.Admin, new() { ["uuid"] = device.Uuid, ["method"] = "GET" });
+        await Ask("/supervisor/v1/purge", server.Admin, new() { ["uuid"] = device.Uuid });
+        await Ask($"/supervisor/v2/applications/{server.Fleet.Id}/stop-service", server.Admin, new() { ["uuid"] = device.Uuid, ["data"] = new JsonObject { ["serviceName"] = "main", ["secret"] = "x" } });
+        await Ask("/supervisor/v1/blink", observer, new() { ["uuid"] = device.Uuid });
+        await Ask("/supervisor/v1/reboot", observer, new() { ["appId"] = server.Fleet.Id });
+        await server.PostAsync($"/application/{server.Fleet.Id}/restart", server.Admin, null);
+
+        var audit = (await server.GetAsync("/muster/v1/audit", server.Admin)).Json["entries"]!.AsArray().Reverse().Select(e => $"{e!["who"]} {e["what"]} {e["device_uuid"]} {e["detail"]} {e["outcome"]}").ToList();
+        var nobody = audit[2].Split(' ')[0];
+        Assert.Equal(
+            [
+                $"admin action.purge {device.Uuid} POST /v1/purge refused by the device (423)",
+                $"admin action.stop-service {device.Uuid} POST /v2/applications/{server.Fleet.Id}/stop-service serviceName=main done (200)",
+                $"{nobody} action.blink {device.Uuid} POST /v1/blink refused",
+                $"{nobody} action.reboot  2 devices: POST /v1/reboot refused",
+                $"admin action.restart {device.Uuid} POST /v1/restart done (200)",
+                $"admin action.restart {other.Uuid} POST /v1/restart done (200)",
+            ],
+            audit);
+    }
+
+    [Fact]
+    public async Task What_cannot_be_put_on_record_is_not_done()
+    {
+        using var tunnel = new TunnelServer(_ => throw new InvalidOperationException("The device was asked."));
+        await using var server = await ServerWithFleet.StartAsync(tunnel);
+        var device = await server.AddConnectedDeviceAsync();
+        await using var blocker = new Microsoft.Data.Sqlite.SqliteConnection($"Data Source={Path.Combine(server.Server.DataDirectory, "muster.db")};Pooling=false");
+        blocker.Open();
+        await using var transaction = blocker.BeginTransaction(deferred: false);
+        Assert.Equal(503, (await server.PostAsync("/supervisor/v1/blink", server.Admin, new JsonObject { ["uuid"] = device.Uuid })).Status);
+        await transaction.RollbackAsync();
+    }
 }

@@ -64,9 +64,11 @@ public sealed class StartedServer : IAsyncDisposable
     public Task<Answer> SendAsync(string method, string path, string? token = null, JsonNode? body = null) =>
         SendAsync(method, path, token, body is null ? null : new StringContent(body.ToJsonString(), Encoding.UTF8, "application/json"));
 
-    public async Task<Answer> SendAsync(string method, string path, string? token, HttpContent? content)
+    public async Task<Answer> SendAsync(string method, string path, string? token, HttpContent? content, params (string Name, string Value)[] headers)
     {
         using var request = new HttpRequestMessage(new HttpMethod(method), path) { Content = content };
+        foreach (var (name, value) in headers)
+            request.Headers.Add(name, value);
         if (token is not null)
             request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", token);
         using var response = await http.SendAsync(request);

@@ -67,6 +67,9 @@ public enum DeviceActionOutcome
     /// <summary>The device took it on.</summary>
     Done,
 
+    /// <summary>It waits for the device.</summary>
+    Queued,
+
     /// <summary>The device answered, and declined.</summary>
     Refused,
 

@@ -1,8 +1,10 @@
 using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Microsoft.Extensions.Options;
 using Muster.Core.Access;
 using Muster.Server.Cloudlink.Sessions;
+using Muster.Server.Insight;
 
 namespace Muster.Server.Cloudlink.Actions;
 
@@ -18,30 +20,88 @@ public sealed class DeviceActions
 
     private readonly ConnectedDevices connected;
     private readonly SupervisorClient supervisors;
+    private readonly AuditedCalls calls;
+    private readonly AuditLog audit;
+    private readonly ActionQueue queue;
+    private readonly QueuedActions actions;
+    private readonly CloudlinkOptions options;
     private readonly TimeProvider time;
 
-    internal DeviceActions(ConnectedDevices connected, SupervisorClient supervisors, TimeProvider time) =>
-        (this.connected, this.supervisors, this.time) = (connected, supervisors, time);
+    internal DeviceActions(
+        ConnectedDevices connected, SupervisorClient supervisors, AuditedCalls calls, AuditLog audit, ActionQueue queue, QueuedActions actions, IOptions<CloudlinkOptions> options, TimeProvider time)
+    {
+        (this.connected, this.supervisors, this.calls, this.audit, this.queue, this.actions, this.options, this.time) = (connected, supervisors, calls, audit, queue, actions, options.Value, time);
+        queue.Changed += device => QueueChanged?.Invoke(device);
+    }
+
+    /// <summary>Raised with the device's id when something of its queue changed on this node. Handlers return at once and don't throw.</summary>
+    public event Action<long>? QueueChanged;
 
     /// <param name="device">Uuid or id.</param>
     /// <param name="imageId">The service's image, for the actions on one service.</param>
     /// <param name="force">Overrides an update lock.</param>
+    /// <param name="from">The caller's address, for the audit log.</param>
     /// <exception cref="Storage.DatabaseAwayException">Nothing was done.</exception>
-    public async Task<DeviceActionAnswer> RunAsync(Caller caller, string device, DeviceAction action, long? imageId = null, bool force = false, CancellationToken cancellation = default)
+    public async Task<DeviceActionAnswer> RunAsync(Caller caller, string device, DeviceAction action, long? imageId = null, bool force = false, string? from = null, CancellationToken cancellation = default)
     {
         if (action.IsOfService() && imageId is null)
             throw new ArgumentException("An action on a service needs its image.", nameof(imageId));
         if (await connected.LinkAsync(device, cancellation) is not { } link || !SupervisorRule.MaySee(caller, link.Id, link.OrganizationId))
             return NotFound;
-        if (!SupervisorRule.MayCall(caller, link.Id, link.OrganizationId, HttpMethod.Post))
+        var asker = new Asker(caller, from);
+        var call = Call(action, link.FleetId, imageId, force);
+        if (!SupervisorRule.MayCall(caller, link.Id, link.OrganizationId, call.Method))
+        {
+            await calls.RefusedAsync(asker, [(link.Id, link.OrganizationId)], call, cancellation);
             return new(DeviceActionOutcome.NotAllowed, "Your role does not allow this.");
+        }
+
+        if (!link.IsFrozen && link.Tunnel is { } tunnel)
+            return Answer(action, await calls.CallAsync(asker, tunnel, call, note: null, cancellation), force);
+        await audit.NoteAsync([new(caller, call.What, link.Id, link.OrganizationId, from, call.Detail)], link.IsFrozen ? "frozen" : "not connected", cancellation);
+        return link.IsFrozen
+            ? new(DeviceActionOutcome.NotConnected, "The device is frozen and takes no actions.")
+            : new(DeviceActionOutcome.NotConnected, Missing(action, link), DownSince: link.ChangedAt);
+    }
+
+    /// <summary>Has the device do it when it is connected again: once, if that is before the server's usual expiry.</summary>
+    /// <inheritdoc cref="RunAsync"/>
+    public async Task<DeviceActionAnswer> QueueAsync(Caller caller, string device, DeviceAction action, long? imageId = null, bool force = false, string? from = null, CancellationToken cancellation = default)
+    {
+        if (await connected.LinkAsync(device, cancellation) is not { } link || !SupervisorRule.MaySee(caller, link.Id, link.OrganizationId))
+            return NotFound;
+        var asker = new Asker(caller, from);
+        var call = Call(action, link.FleetId, imageId, force);
+        if (!SupervisorRule.MayCall(caller, link.Id, link.OrganizationId, call.Method))
+        {
+            await calls.RefusedAsync(asker, [(link.Id, link.OrganizationId)], call, cancellation);
+            return new(DeviceActionOutcome.NotAllowed, "Your role does not allow this.");
+        }
+
         if (link.IsFrozen)
             return new(DeviceActionOutcome.NotConnected, "The device is frozen and takes no actions.");
-        if (link.Tunnel is not { } tunnel)
-            return new(DeviceActionOutcome.NotConnected, Missing(action, link), DownSince: link.ChangedAt);
-        var (path, data) = Call(action, link.FleetId, imageId, force);
-        return Answer(action, await supervisors.CallAsync(tunnel, HttpMethod.Post, path, data, cancellation), force);
+        try
+        {
+            await queue.AddAsync(new(asker, call, options.ActionExpiry, Key: null), [link], cancellation);
+            return new(DeviceActionOutcome.Queued, $"{action.Word()} is queued: it is done when the device is back.");
+        }
+        catch (QueueRefusedException e)
+        {
+            return new(DeviceActionOutcome.Refused, e.Message);
+        }
     }
+
+    /// <summary>The newest queued actions of a device; none for who may not see it.</summary>
+    /// <exception cref="Storage.DatabaseAwayException">The database is away.</exception>
+    public async Task<IReadOnlyList<QueuedAction>> QueuedAsync(Caller caller, string uuid, int limit, CancellationToken cancellation = default) =>
+        caller.Kind is CallerKind.User ? await actions.ListAsync(caller.IsServerAdmin ? null : [.. caller.Memberships.Keys], uuid, state: null, after: null, limit, cancellation) : [];
+
+    /// <summary>Cancels a queued action that has not begun; false when it has, or is not the caller's to cancel.</summary>
+    /// <exception cref="Storage.DatabaseAwayException">Ask again.</exception>
+    public async Task<bool> CancelAsync(Caller caller, long action, string? from, CancellationToken cancellation = default) =>
+        await actions.FindAsync(action, cancellation) is { } queued
+        && SupervisorRule.MayCall(caller, queued.DeviceId, queued.OrganizationId, new(queued.Method))
+        && await queue.CancelAsync(new(caller, from), queued, cancellation);
 
     /// <summary>A question to the device's supervisor, which changes nothing; an observer may ask.</summary>
     /// <param name="path">Of the supervisor's API, beginning with a slash.</param>
@@ -55,7 +115,7 @@ public sealed class DeviceActions
         if (link.Tunnel is not { } tunnel)
             return new(null, "Not asked: the cloudlink is down.", 0);
         var began = time.GetTimestamp();
-        var answer = await supervisors.CallAsync(tunnel, HttpMethod.Get, path, data: null, cancellation);
+        var answer = await supervisors.CallAsync(tunnel, new(HttpMethod.Get, path, null), cancellation);
         return new(answer.Status, answer.Body, (long)time.GetElapsedTime(began).TotalMilliseconds);
     }
 
@@ -68,18 +128,22 @@ public sealed class DeviceActions
     }
 
     /// <summary>The calls as the SDK makes them (protocol/device-behaviour.md, section 13).</summary>
-    private static (string Path, JsonElement? Data) Call(DeviceAction action, long fleet, long? imageId, bool force) => action switch
+    private static SupervisorCall Call(DeviceAction action, long fleet, long? imageId, bool force)
     {
-        DeviceAction.Blink => ("/v1/blink", null),
-        DeviceAction.Reboot => ("/v1/reboot", Json(new() { ["force"] = force })),
-        DeviceAction.Shutdown => ("/v1/shutdown", Json(new() { ["force"] = force })),
-        // An update that already waits for the lock takes no notice of the force alone (protocol/device-behaviour.md, section 6).
-        DeviceAction.Update when force => ("/v1/update", Json(new() { ["force"] = true, ["cancel"] = true })),
-        DeviceAction.Update => ("/v1/update", Json(new() { ["force"] = false })),
-        DeviceAction.Restart => ("/v1/restart", Json(Forced(new() { ["appId"] = fleet }, force))),
-        DeviceAction.Purge => ("/v1/purge", Json(Forced(new() { ["appId"] = fleet }, force))),
-        _ => ($"/v2/applications/{fleet}/{Verb(action)}-service", Json(Forced(new() { ["appId"] = fleet, ["imageId"] = imageId }, force))),
-    };
+        (string Path, JsonElement? Data) call = action switch
+        {
+            DeviceAction.Blink => ("/v1/blink", null),
+            DeviceAction.Reboot => ("/v1/reboot", Json(new() { ["force"] = force })),
+            DeviceAction.Shutdown => ("/v1/shutdown", Json(new() { ["force"] = force })),
+            // An update that already waits for the lock takes no notice of the force alone (protocol/device-behaviour.md, section 6).
+            DeviceAction.Update when force => ("/v1/update", Json(new() { ["force"] = true, ["cancel"] = true })),
+            DeviceAction.Update => ("/v1/update", Json(new() { ["force"] = false })),
+            DeviceAction.Restart => ("/v1/restart", Json(Forced(new() { ["appId"] = fleet }, force))),
+            DeviceAction.Purge => ("/v1/purge", Json(Forced(new() { ["appId"] = fleet }, force))),
+            _ => ($"/v2/applications/{fleet}/{Verb(action)}-service", Json(Forced(new() { ["appId"] = fleet, ["imageId"] = imageId }, force))),
+        };
+        return new(HttpMethod.Post, call.Path, call.Data);
+    }
 
     private static string Verb(DeviceAction action) => action switch
     {

@@ -15,14 +15,21 @@ internal static class FleetRestartEndpoint
     public static void MapFleetRestart(this IEndpointRouteBuilder routes) => routes.MapPost("/application/{id:long}/restart", RestartAsync);
 
     /// <summary>200 when each device was asked, whatever it answered.</summary>
-    private static async Task<IResult> RestartAsync(HttpContext context, long id, Callers callers, Database database, ConnectedDevices connected, SupervisorClient supervisors)
+    private static async Task<IResult> RestartAsync(HttpContext context, long id, Callers callers, Database database, ConnectedDevices connected, AuditedCalls calls)
     {
         var cancellation = context.RequestAborted;
         var caller = await callers.OfAsync(context);
-        if (await OrganizationAsync(database, id, cancellation) is not { } organization || !AccessRule.Has(caller, Role.Operator, organization))
+        var call = new SupervisorCall(HttpMethod.Post, "/v1/restart", JsonSerializer.SerializeToElement(new { appId = id }));
+        var organization = await OrganizationAsync(database, id, cancellation);
+        var devices = organization is null ? [] : await connected.FindAsync(deviceId: null, id, uuid: null, MaxDevices, cancellation);
+        if (organization is not { } owner || !AccessRule.Has(caller, Role.Operator, owner))
+        {
+            if (organization is { } seen && AccessRule.Has(caller, Role.Observer, seen))
+                await calls.RefusedAsync(Asker.Of(caller, context), devices.Select(d => (d.Id, d.OrganizationId)), call, cancellation);
             return Results.StatusCode(StatusCodes.Status401Unauthorized);
-        var devices = await connected.FindAsync(deviceId: null, id, uuid: null, MaxDevices, cancellation);
-        await supervisors.CallAllAsync(devices, HttpMethod.Post, "/v1/restart", JsonSerializer.SerializeToElement(new { appId = id }), cancellation);
+        }
+
+        await calls.CallAllAsync(Asker.Of(caller, context), devices, call, note: null, cancellation);
         return Results.Text("OK");
     }
 

@@ -1,6 +1,5 @@
 using System.Net;
 using System.Text;
-using System.Text.Json;
 using Microsoft.Extensions.Options;
 using Muster.Server.Cloudlink.Sessions;
 
@@ -8,7 +7,19 @@ namespace Muster.Server.Cloudlink.Actions;
 
 /// <summary>What a supervisor answered. Status 502: it was not reached, 504: not in time; the body then says so.</summary>
 /// <param name="ContentType">Null when there was none.</param>
-internal sealed record SupervisorAnswer(int Status, string? ContentType, string Body);
+/// <param name="WasSent">False when it is sure that nothing of the call reached the device.</param>
+internal sealed record SupervisorAnswer(int Status, string? ContentType, string Body, bool WasSent = true)
+{
+    /// <summary>As the audit log has it.</summary>
+    public string Word => Status switch
+    {
+        >= 200 and < 300 => $"done ({Status})",
+        StatusCodes.Status502BadGateway when !WasSent => "not reached",
+        StatusCodes.Status502BadGateway => "broken off",
+        StatusCodes.Status504GatewayTimeout => "no answer in time",
+        _ => $"refused by the device ({Status})",
+    };
+}
 
 /// <summary>Calls the API of supervisors through their tunnels (protocol/device-behaviour.md, section 13).</summary>
 internal sealed class SupervisorClient : IDisposable
@@ -46,14 +57,12 @@ internal sealed class SupervisorClient : IDisposable
         };
     }
 
-    /// <param name="path">Escaped, beginning with a slash.</param>
-    /// <param name="data">JSON to send, or null for no body.</param>
-    public async Task<SupervisorAnswer> CallAsync(TunnelledDevice device, HttpMethod method, string path, JsonElement? data, CancellationToken cancellation)
+    public async Task<SupervisorAnswer> CallAsync(TunnelledDevice device, SupervisorCall call, CancellationToken cancellation)
     {
         var key = device.ApiSecret is { } secret ? $"?apikey={Uri.EscapeDataString(secret)}" : "";
-        using var request = new HttpRequestMessage(method, $"http://{device.Uuid}.balena:{device.ApiPort ?? 80}{path}{key}");
+        using var request = new HttpRequestMessage(call.Method, $"http://{device.Uuid}.balena:{device.ApiPort ?? 80}{call.Path}{key}");
         request.Options.Set(Device, device);
-        if (data is { } json)
+        if (call.Data is { } json)
             request.Content = new StringContent(json.GetRawText(), Encoding.UTF8, "application/json");
         using var late = new CancellationTokenSource(timeout, time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(late.Token, cancellation);
@@ -68,19 +77,19 @@ internal sealed class SupervisorClient : IDisposable
         }
         catch (Exception e) when (e is HttpRequestException or TunnelException)
         {
-            return new((int)HttpStatusCode.BadGateway, "text/plain", "The device could not be reached through its tunnel.");
+            return new((int)HttpStatusCode.BadGateway, "text/plain", "The device could not be reached through its tunnel.", WasSent: e is not HttpRequestException { InnerException: TunnelException });
         }
     }
 
     /// <summary>The same call to several devices; answers in their order.</summary>
-    public async Task<SupervisorAnswer[]> CallAllAsync(IReadOnlyCollection<TunnelledDevice> devices, HttpMethod method, string path, JsonElement? data, CancellationToken cancellation)
+    public async Task<SupervisorAnswer[]> CallAllAsync(IReadOnlyCollection<TunnelledDevice> devices, SupervisorCall call, CancellationToken cancellation)
     {
         var calls = new List<Task<SupervisorAnswer>>(devices.Count);
         foreach (var device in devices)
         {
             if (calls.Count > 0)
                 await Task.Delay(Spacing, time, cancellation);
-            calls.Add(CallAsync(device, method, path, data, cancellation));
+            calls.Add(CallAsync(device, call, cancellation));
         }
 
         return await Task.WhenAll(calls);

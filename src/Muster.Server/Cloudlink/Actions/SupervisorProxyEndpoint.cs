@@ -22,7 +22,7 @@ internal static partial class SupervisorProxyEndpoint
 
     public static void MapSupervisorProxy(this IEndpointRouteBuilder routes) => routes.Map(Prefix + "/{**path}", CallAsync);
 
-    private static async Task<IResult> CallAsync(HttpContext context, Callers callers, ConnectedDevices connected, SupervisorClient supervisors)
+    private static async Task<IResult> CallAsync(HttpContext context, Callers callers, ConnectedDevices connected, AuditedCalls calls, QueuedCalls queued)
     {
         var cancellation = context.RequestAborted;
         if (!HttpMethods.IsPost(context.Request.Method))
@@ -35,18 +35,26 @@ internal static partial class SupervisorProxyEndpoint
         if (!Methods.Contains(call.Method))
             return Results.StatusCode(StatusCodes.Status400BadRequest);
 
+        var asked = new SupervisorCall(new(call.Method), "/" + new PathString(context.Request.Path.Value![Prefix.Length..]).ToUriComponent().TrimStart('/'), call.Data);
+        if (!QueueWish.TryRead(context.Request, call.Body, out var wish, out var unclear))
+            return Results.Json(unclear, statusCode: StatusCodes.Status400BadRequest);
+        if (wish is not null)
+            return await queued.CallAsync(Asker.Of(caller, context), asked, wish, await connected.LinksAsync(call.DeviceId, call.FleetId, call.Uuid, MaxDevices + 1, cancellation), MaxDevices, cancellation);
+
         var found = await connected.FindAsync(call.DeviceId, call.FleetId, call.Uuid, MaxDevices + 1, cancellation);
         var devices = found.FindAll(device => SupervisorRule.MaySee(caller, device.Id, device.OrganizationId));
         if (devices.Count == 0)
             return Results.Json("No online device(s) found", statusCode: StatusCodes.Status404NotFound);
-        var method = new HttpMethod(call.Method);
-        if (!devices.TrueForAll(device => SupervisorRule.MayCall(caller, device.Id, device.OrganizationId, method)))
+        if (!devices.TrueForAll(device => SupervisorRule.MayCall(caller, device.Id, device.OrganizationId, asked.Method)))
+        {
+            await calls.RefusedAsync(Asker.Of(caller, context), devices.Select(d => (d.Id, d.OrganizationId)), asked, cancellation);
             return Results.StatusCode(StatusCodes.Status401Unauthorized);
+        }
+
         if (devices.Count > MaxDevices)
             return Results.Json($"More than {MaxDevices} devices are connected; name them one by one.", statusCode: StatusCodes.Status400BadRequest);
 
-        var path = "/" + new PathString(context.Request.Path.Value![Prefix.Length..]).ToUriComponent().TrimStart('/');
-        var answers = await supervisors.CallAllAsync(devices, method, path, call.Data, cancellation);
+        var answers = await calls.CallAllAsync(Asker.Of(caller, context), devices, asked, note: null, cancellation);
         return answers.Length == 1
             ? PassOn(answers[0])
             : Results.Json(answers.Select(answer => new { statusCode = answer.Status, body = answer.Body }), statusCode: StatusCodes.Status207MultiStatus);
@@ -66,7 +74,7 @@ internal static partial class SupervisorProxyEndpoint
     }
 
     /// <summary>JSON and harmless plain text pass; anything else could be made to act in the caller's browser.</summary>
-    private static IResult PassOn(SupervisorAnswer answer)
+    public static IResult PassOn(SupervisorAnswer answer)
     {
         switch (answer.ContentType)
         {
@@ -81,7 +89,7 @@ internal static partial class SupervisorProxyEndpoint
         }
     }
 
-    private static bool IsJson(string text)
+    public static bool IsJson(string text)
     {
         try
         {
@@ -98,12 +106,12 @@ internal static partial class SupervisorProxyEndpoint
     private static partial Regex HarmlessText();
 
     /// <summary>What a caller asks: whom, how, with what.</summary>
-    private sealed record ProxyCall(long? DeviceId, long? FleetId, string? Uuid, string Method, JsonElement? Data)
+    private sealed record ProxyCall(long? DeviceId, long? FleetId, string? Uuid, string Method, JsonElement? Data, JsonElement Body)
     {
         /// <param name="refusal">Why not, in words; null when there are none.</param>
         public static bool TryRead(JsonElement body, out ProxyCall call, out string? refusal)
         {
-            call = new(null, null, null, "POST", null);
+            call = new(null, null, null, "POST", null, body);
             refusal = null;
             if (body.ValueKind is not JsonValueKind.Object)
                 return false;
@@ -118,7 +126,7 @@ internal static partial class SupervisorProxyEndpoint
             else if (!TryText(body, "method", out var method))
                 return false;
             else
-                call = new(device, fleet, uuid, (method ?? "POST").ToUpperInvariant(), body.TryGetProperty("data", out var data) && data.ValueKind is not JsonValueKind.Null ? data : null);
+                call = new(device, fleet, uuid, (method ?? "POST").ToUpperInvariant(), body.TryGetProperty("data", out var data) && data.ValueKind is not JsonValueKind.Null ? data : null, body);
             return refusal is null;
         }
 

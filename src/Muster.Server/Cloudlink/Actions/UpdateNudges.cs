@@ -77,7 +77,7 @@ internal sealed partial class UpdateNudges(FleetPresence presence, Database data
     {
         try
         {
-            await supervisors.CallAsync(device, HttpMethod.Post, "/v1/update", data: null, cancellation);
+            await supervisors.CallAsync(device, new(HttpMethod.Post, "/v1/update", null), cancellation);
         }
         catch (OperationCanceledException)
         {

@@ -23,9 +23,9 @@ public sealed class BulkJob : IDisposable
     private readonly TimeProvider time;
     private long toldAt;
 
-    internal BulkJob(long account, BulkTask task, long total, TimeProvider time)
+    internal BulkJob(long account, BulkTask task, long total, string? from, TimeProvider time)
     {
-        (Account, Task, Total, this.time) = (account, task, total, time);
+        (Account, Task, Total, From, this.time) = (account, task, total, from, time);
         StartedAt = time.GetUtcNow().ToUnixTimeMilliseconds();
     }
 
@@ -35,6 +35,9 @@ public sealed class BulkJob : IDisposable
     public long Account { get; }
 
     public BulkTask Task { get; }
+
+    /// <summary>Address the person asked from; null when it is not known.</summary>
+    public string? From { get; }
 
     /// <summary>Unix ms.</summary>
     public long StartedAt { get; }

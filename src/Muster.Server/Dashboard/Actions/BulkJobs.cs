@@ -68,12 +68,13 @@ public sealed partial class BulkJobs : IDisposable
     /// <summary>Begins a job.</summary>
     /// <param name="caller">Whose job it is.</param>
     /// <param name="again">Tells who the person is now, or nobody when the session is over.</param>
+    /// <param name="from">The person's address, for the audit log.</param>
     /// <exception cref="ResourceRefusedException">Too many jobs, or too many devices.</exception>
-    public BulkJob Begin(Caller caller, Func<CancellationToken, ValueTask<Caller>> again, BulkTask task, BulkSelection selection)
+    public BulkJob Begin(Caller caller, Func<CancellationToken, ValueTask<Caller>> again, BulkTask task, BulkSelection selection, string? from = null)
     {
         if (selection.Count > MostDevices)
             throw new ResourceRefusedException($"More than {MostDevices} devices at once are too many; narrow the filter.");
-        var job = new BulkJob(caller.SubjectId, task, selection.Count, time);
+        var job = new BulkJob(caller.SubjectId, task, selection.Count, from, time);
         lock (gate)
         {
             var own = jobs.FindAll(j => j.Account == caller.SubjectId);
@@ -194,7 +195,7 @@ public sealed partial class BulkJobs : IDisposable
         }
 
         if (job.Task.Action is { } action)
-            await EachAsync(job, targets, MostCalls, target => CallAsync(caller, target, action, job.Task.Force, cancellation), cancellation);
+            await EachAsync(job, targets, MostCalls, target => CallAsync(caller, target, action, job, cancellation), cancellation);
         else if (job.Task.Act is BulkAct.AddTag)
             await EachAsync(job, targets, MostWrites, target => WriteAsync(() => resources.PutAsync(caller, $"device_tag(device={target.Id},tag_key={ResourceAccess.Text(job.Task.TagKey)})", new() { ["value"] = job.Task.TagValue })), cancellation);
         else
@@ -234,11 +235,11 @@ public sealed partial class BulkJobs : IDisposable
         });
 
     /// <summary>Null when the device took it on; else why not.</summary>
-    private async Task<string?> CallAsync(Caller caller, Target target, DeviceAction action, bool force, CancellationToken cancellation)
+    private async Task<string?> CallAsync(Caller caller, Target target, DeviceAction action, BulkJob job, CancellationToken cancellation)
     {
         try
         {
-            var answer = await actions.RunAsync(caller, target.Uuid, action, force: force, cancellation: cancellation);
+            var answer = await actions.RunAsync(caller, target.Uuid, action, force: job.Task.Force, from: job.From, cancellation: cancellation);
             return answer.Outcome is DeviceActionOutcome.Done ? null : answer.Sentence;
         }
         catch (Exception e) when (IsAway(e))
