@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Globalization;
+using System.Net;
 using Muster.Storage;
 using Muster.Storage.Postgres;
 using Muster.Storage.Sqlite;
@@ -21,11 +22,13 @@ internal sealed class ServerProcess : IAsyncDisposable
     private readonly string? connection;
     private readonly string directory;
     private readonly string[] settings;
+    private readonly string? space;
     private readonly ConcurrentQueue<string> output = new();
     private Process? process;
 
-    private ServerProcess(string? connection, string directory, string[] settings)
+    private ServerProcess(string? connection, string directory, string[] settings, string? space = null)
     {
+        this.space = space;
         this.connection = connection;
         this.directory = directory;
         this.settings = settings;
@@ -56,6 +59,10 @@ internal sealed class ServerProcess : IAsyncDisposable
     /// <summary>Starts a server on an empty database of a PostgreSQL server that the test holds itself.</summary>
     public static Task<ServerProcess> StartOnAsync(string connection, params string[] settings) =>
         StartAsync(new ServerProcess(connection, Directory.CreateTempSubdirectory("muster-test-").FullName, settings));
+
+    /// <summary>Starts a server with SQLite inside a network namespace, at an address of it.</summary>
+    public static Task<ServerProcess> StartInAsync(string space, IPAddress address, params string[] settings) =>
+        StartAsync(new ServerProcess(connection: null, Directory.CreateTempSubdirectory("muster-test-").FullName, settings, space) { Address = new($"http://{address}:0") });
 
     /// <summary>A second look at the same database, past the server.</summary>
     public Database OpenDatabase() => connection is null ? new SqliteDatabase(DatabaseFile) : new PostgresDatabase(connection);
@@ -148,7 +155,13 @@ internal sealed class ServerProcess : IAsyncDisposable
 
     private ProcessStartInfo StartInfo(string[] command)
     {
-        var start = new ProcessStartInfo(Executable) { WorkingDirectory = directory, RedirectStandardOutput = true, RedirectStandardError = true };
+        // `ip netns exec` becomes the command itself: its process is the server's.
+        var start = new ProcessStartInfo(space is null ? Executable : "ip", space is null ? [] : ["netns", "exec", space, Executable])
+        {
+            WorkingDirectory = directory,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+        };
         foreach (var argument in command)
             start.ArgumentList.Add(argument);
         start.ArgumentList.Add($"--data={directory}");

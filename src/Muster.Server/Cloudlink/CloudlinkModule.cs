@@ -1,6 +1,7 @@
 using Microsoft.Extensions.Options;
 using Muster.Server.Cloudlink.Access;
 using Muster.Server.Cloudlink.Actions;
+using Muster.Server.Cloudlink.OpenVpn;
 using Muster.Server.Cloudlink.Sessions;
 using Muster.Server.Cloudlink.Ssh;
 using Muster.Server.Cloudlink.TunnelServers;
@@ -15,11 +16,13 @@ internal static class CloudlinkModule
     public static WebApplicationBuilder AddCloudlink(this WebApplicationBuilder builder)
     {
         builder.Services.Configure<CloudlinkOptions>(builder.Configuration.GetSection("Cloudlink"));
-        builder.Services.AddSingleton<DenialDelay>();
-        builder.Services.AddSingleton<LoginAdmission>();
+        builder.Services.AddSingleton(services => new DenialDelay(services.GetRequiredService<IOptions<CloudlinkOptions>>().Value.DenyDelay, services.GetRequiredService<TimeProvider>()));
+        builder.Services.AddSingleton(services => new LoginAdmission(services.GetRequiredService<IOptions<CloudlinkOptions>>(), services.GetRequiredService<TimeProvider>(), Random.Shared.NextDouble));
         builder.Services.AddSingleton<GatewayInstance>();
         builder.Services.AddSingleton<CloudlinkSessions>();
         builder.Services.AddHostedService(services => services.GetRequiredService<CloudlinkSessions>());
+        builder.Services.AddSingleton<CloudlinkMeter>();
+        builder.AddOpenVpn();
         builder.Services.AddSingleton<ProxyTunnel>();
         builder.Services.AddSingleton<DeviceTunnel>();
         builder.Services.AddSingleton(services => DeviceSshKey.OpenOrCreate(services.GetRequiredService<DataDirectory>()));
@@ -43,6 +46,15 @@ internal static class CloudlinkModule
         builder.Services.AddSingleton<TunnelListener>();
         builder.WebHost.ConfigureKestrel(kestrel => kestrel.ApplicationServices.GetRequiredService<TunnelListener>().Apply(kestrel));
         return builder;
+    }
+
+    private static void AddOpenVpn(this WebApplicationBuilder builder)
+    {
+        var options = builder.Configuration.GetSection("Cloudlink:OpenVpn").Get<OpenVpnOptions>() ?? new();
+        builder.Services.AddSingleton(options);
+        builder.Services.AddSingleton<OpenVpnEndpoint>();
+        if (options.IsOn)
+            builder.Services.AddHostedService<OpenVpnGateway>();
     }
 
     public static WebApplication MapCloudlink(this WebApplication app)

@@ -1,6 +1,4 @@
-using Microsoft.Extensions.Options;
 using Microsoft.Extensions.Time.Testing;
-using Muster.Server.Cloudlink;
 using Muster.Server.Cloudlink.TunnelServers;
 
 namespace Muster.Tests.Cloudlink;
@@ -11,7 +9,7 @@ public sealed class DenialDelayTests
     public async Task A_refused_log_in_waits_as_long_as_is_set()
     {
         var time = new FakeTimeProvider();
-        var delay = new DenialDelay(Options.Create(new CloudlinkOptions { DenyDelay = TimeSpan.FromSeconds(10) }), time);
+        var delay = new DenialDelay(TimeSpan.FromSeconds(10), time);
         var waiting = delay.WaitAsync(CancellationToken.None);
         time.Advance(TimeSpan.FromSeconds(9));
         Assert.False(waiting.IsCompleted);
@@ -22,7 +20,7 @@ public sealed class DenialDelayTests
     [Fact]
     public async Task Only_so_many_are_kept_waiting()
     {
-        var delay = new DenialDelay(Options.Create(new CloudlinkOptions { DenyDelay = TimeSpan.FromSeconds(10) }), new FakeTimeProvider());
+        var delay = new DenialDelay(TimeSpan.FromSeconds(10), new FakeTimeProvider());
         for (var i = 0; i < 1_000; i++)
             Assert.False(delay.WaitAsync(CancellationToken.None).IsCompleted);
         await delay.WaitAsync(CancellationToken.None);

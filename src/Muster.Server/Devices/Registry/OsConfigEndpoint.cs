@@ -1,5 +1,6 @@
 using System.Text;
 using System.Text.Json.Nodes;
+using Muster.Server.Cloudlink.OpenVpn;
 using Muster.Server.Cloudlink.Ssh;
 using Muster.Server.Presence;
 using Muster.Server.Resources;
@@ -9,19 +10,20 @@ namespace Muster.Server.Devices.Registry;
 
 /// <summary>
 /// <c>GET /os/v1/config</c>: what the OS writes into its tunnel client's files, at boot and daily (protocol/cloudlink.md). The schema
-/// asks for texts; without a gateway there is nothing to connect to, so the tunnel's texts are empty unless
-/// <c>OsConfig:OpenVpnConfigFile</c> and <c>OsConfig:OpenVpnCaFile</c> name those of an external tunnel server.
+/// asks for texts: those that <c>OsConfig:OpenVpnConfigFile</c> and <c>OsConfig:OpenVpnCaFile</c> name of an external tunnel
+/// server, else those of the own gateway; where there is neither, there is nothing to connect to and they are empty.
 /// </summary>
-internal sealed class OsConfigEndpoint(IConfiguration configuration, FleetPresence presence, Callers callers, Database database, DeviceSshKey ssh)
+internal sealed class OsConfigEndpoint(IConfiguration configuration, OpenVpnEndpoint gateway, FleetPresence presence, Callers callers, Database database, DeviceSshKey ssh)
 {
-    private readonly byte[] document = Document(Text(configuration["OsConfig:OpenVpnConfigFile"]), Text(configuration["OsConfig:OpenVpnCaFile"]), ssh.PublicKeyLine);
+    private readonly string? externalConfig = Text(configuration["OsConfig:OpenVpnConfigFile"]);
+    private readonly string? externalAuthority = Text(configuration["OsConfig:OpenVpnCaFile"]);
 
     public async Task GetAsync(HttpContext context)
     {
         // Open to all, as the recordings have it: nothing in it is secret. With a device's key it is a sign of life.
         if (await callers.OfAsync(context) is { Kind: Core.Access.CallerKind.Device, SubjectId: var deviceId } && await UuidAsync(deviceId, context.RequestAborted) is { } uuid && presence.TryFind(uuid, out var slot))
             await presence.ContactAsync(slot, ContactKind.Other);
-        await DeviceAnswers.BytesAsync(context, StatusCodes.Status200OK, document);
+        await DeviceAnswers.BytesAsync(context, StatusCodes.Status200OK, Document(context.Request.Host.Host));
     }
 
     private async Task<string?> UuidAsync(long deviceId, CancellationToken cancellation)
@@ -31,7 +33,13 @@ internal sealed class OsConfigEndpoint(IConfiguration configuration, FleetPresen
         return await command.ExecuteScalarAsync(cancellation) as string;
     }
 
-    private static string Text(string? file) => string.IsNullOrEmpty(file) ? "" : File.ReadAllText(file);
+    private static string? Text(string? file) => string.IsNullOrEmpty(file) ? null : File.ReadAllText(file);
+
+    private byte[] Document(string host)
+    {
+        var ownIsMeant = gateway.IsOn && externalConfig is null && externalAuthority is null;
+        return Document(ownIsMeant ? gateway.ClientConfig(host) : externalConfig ?? "", ownIsMeant ? gateway.Authority : externalAuthority ?? "", ssh.PublicKeyLine);
+    }
 
     private static byte[] Document(string openVpn, string authority, string sshKey) => Encoding.UTF8.GetBytes(new JsonObject
     {

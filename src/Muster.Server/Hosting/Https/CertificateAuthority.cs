@@ -6,7 +6,7 @@ namespace Muster.Server.Hosting.Https;
 
 /// <summary>
 /// Muster's own certificate authority, for devices that are told of it by <c>balenaRootCA</c> in config.json.
-/// ECDSA P-256, so that handshakes stay small. Made at the first start with https, kept in the data directory.
+/// ECDSA P-256, so that handshakes stay small. Made at the first start with https or with a tunnel gateway, kept in the data directory.
 /// </summary>
 internal sealed class CertificateAuthority : IDisposable
 {
@@ -27,10 +27,12 @@ internal sealed class CertificateAuthority : IDisposable
 
     public X509Certificate2 Certificate => certificate;
 
+    public static bool Exists(DataDirectory data) => File.Exists(data.File(CertificateFile));
+
     /// <exception cref="SettingException">There is a certificate without its key; a new one would lock out every device that trusts it.</exception>
     public static CertificateAuthority OpenOrCreate(DataDirectory data, DateTimeOffset now)
     {
-        if (!File.Exists(data.File(CertificateFile)))
+        if (!Exists(data))
             return Create(data, now);
         try
         {

@@ -22,6 +22,7 @@ internal sealed partial class ServerCertificates : IDisposable
     private readonly TimeProvider time;
     private readonly ILogger<ServerCertificates> log;
     private readonly string? certificatePath;
+    private readonly Lock gate = new();
     private CertificateAuthority? authority;
     private ITimer? timer;
     private DateTime fileChangedAt;
@@ -38,6 +39,24 @@ internal sealed partial class ServerCertificates : IDisposable
 
     /// <summary>The certificate of Muster's own authority; null when there is none.</summary>
     public string? AuthorityPem => authority?.Pem;
+
+    /// <summary>The same, where https connections are answered with a certificate of it; null otherwise.</summary>
+    public string? HttpsAuthorityPem { get; private set; }
+
+    /// <summary>Opens Muster's own authority, or makes it at the first start.</summary>
+    /// <exception cref="SettingException">Its key is lost.</exception>
+    public void MakeAuthority() => Authority();
+
+    /// <summary>A certificate of Muster's own authority for a server of another protocol; it ends after a year.</summary>
+    /// <exception cref="SettingException">The authority's key is lost.</exception>
+    public X509Certificate2 Issue(IReadOnlyCollection<string> names) => Authority().Issue(names, time.GetUtcNow());
+
+    /// <summary>Without a server: what devices will find under https, as far as the data directory and the settings tell.</summary>
+    public void FindAuthority()
+    {
+        if (certificatePath is null && CertificateAuthority.Exists(data))
+            HttpsAuthorityPem = Authority().Pem;
+    }
 
     /// <summary>Gives https addresses their certificate. Nothing is made where nothing is listened on with https.</summary>
     public void Apply(KestrelServerOptions kestrel)
@@ -88,10 +107,16 @@ internal sealed partial class ServerCertificates : IDisposable
         }
         else if (current is null || current.Certificate.NotAfter.ToUniversalTime() - time.GetUtcNow().UtcDateTime < RenewBefore)
         {
-            authority ??= CertificateAuthority.OpenOrCreate(data, time.GetUtcNow());
-            current = Served.Of(authority.Issue(names, time.GetUtcNow()), [authority.Certificate]);
+            current = Served.Of(Authority().Issue(names, time.GetUtcNow()), [Authority().Certificate]);
+            HttpsAuthorityPem = AuthorityPem;
             LogIssued(names, current.Certificate.NotAfter);
         }
+    }
+
+    private CertificateAuthority Authority()
+    {
+        lock (gate)
+            return authority ??= CertificateAuthority.OpenOrCreate(data, time.GetUtcNow());
     }
 
     private static Served Load(string path, string? keyPath)

@@ -1,6 +1,7 @@
 using System.Text;
 using System.Text.Json.Nodes;
 using Muster.Core.Access;
+using Muster.Server.Cloudlink.OpenVpn;
 using Muster.Server.Hosting.Https;
 using Muster.Server.Resources.Accounts;
 using Muster.Storage;
@@ -32,7 +33,7 @@ internal sealed record DeviceConfigWish(long FleetId, Uri Server)
 internal sealed record DeviceConfig(JsonObject Document, string ProvisioningKey, bool TrustsOwnAuthority);
 
 /// <summary>Makes the <c>config.json</c> with which stock devices of a fleet find and trust this server, each with a provisioning key of its own.</summary>
-internal sealed class DeviceConfigs(ApiKeys keys, Database database, IConfiguration configuration, ServerCertificates certificates)
+internal sealed class DeviceConfigs(ApiKeys keys, Database database, IConfiguration configuration, ServerCertificates certificates, OpenVpnEndpoint gateway)
 {
     /// <summary>Null when there is no such fleet or the caller may not develop it.</summary>
     /// <exception cref="ArgumentException">The device type is unknown.</exception>
@@ -54,9 +55,9 @@ internal sealed class DeviceConfigs(ApiKeys keys, Database database, IConfigurat
             ["userId"] = caller.SubjectId,
             ["appUpdatePollInterval"] = Math.Clamp(wish.PollMinutes, 1, 1440) * 60_000,
             ["listenPort"] = 48484,
-            ["vpnPort"] = 443,
+            ["vpnPort"] = gateway.Port,
             ["apiEndpoint"] = origin,
-            ["vpnEndpoint"] = wish.Server.Host,
+            ["vpnEndpoint"] = gateway.Host(wish.Server.Host),
             ["registryEndpoint"] = configuration["Registry:Service"] is { Length: > 0 } registry ? registry : wish.Server.Authority,
             ["deltaEndpoint"] = origin,
             ["apiKey"] = key,
@@ -68,7 +69,7 @@ internal sealed class DeviceConfigs(ApiKeys keys, Database database, IConfigurat
                 document["wifiKey"] = wifiKey;
         }
 
-        var authority = wish.Server.Scheme == Uri.UriSchemeHttps ? certificates.AuthorityPem : null;
+        var authority = wish.Server.Scheme == Uri.UriSchemeHttps ? certificates.HttpsAuthorityPem : null;
         if (authority is not null)
             document["balenaRootCA"] = Convert.ToBase64String(Encoding.ASCII.GetBytes(authority));
         return new(document, key, authority is not null);
