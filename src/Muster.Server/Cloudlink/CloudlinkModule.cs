@@ -5,6 +5,7 @@ using Muster.Server.Cloudlink.OpenVpn;
 using Muster.Server.Cloudlink.Sessions;
 using Muster.Server.Cloudlink.Ssh;
 using Muster.Server.Cloudlink.TunnelServers;
+using Muster.Server.Cloudlink.WebSockets;
 using Muster.Server.Hosting;
 using Muster.Server.Insight;
 
@@ -45,6 +46,8 @@ internal static class CloudlinkModule
         builder.Services.AddSingleton<ClientTunnels>();
         builder.Services.AddSingleton<TunnelListener>();
         builder.WebHost.ConfigureKestrel(kestrel => kestrel.ApplicationServices.GetRequiredService<TunnelListener>().Apply(kestrel));
+        builder.Services.AddSingleton<WebSocketGateway>();
+        builder.Services.AddHostedService(services => services.GetRequiredService<WebSocketGateway>());
         return builder;
     }
 
@@ -63,6 +66,7 @@ internal static class CloudlinkModule
         app.MapSupervisorProxy();
         app.MapFleetRestart();
         app.MapActions();
+        app.MapWebSockets();
         return app;
     }
 }

@@ -38,4 +38,6 @@ public sealed class CloudlinkOptions
 
     /// <summary>How long queued actions are kept after their end.</summary>
     public TimeSpan ActionRetention { get; set; } = TimeSpan.FromDays(30);
+
+    public WebSockets.WebSocketGatewayOptions WebSocket { get; set; } = new();
 }

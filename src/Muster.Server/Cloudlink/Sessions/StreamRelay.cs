@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Net.Sockets;
+using Muster.Protocol.Cloudlink;
 
 namespace Muster.Server.Cloudlink.Sessions;
 
@@ -12,7 +13,12 @@ internal readonly record struct Relayed(long ToDevice, long ToPerson);
 /// <param name="EndWriting">Tells the other party that no more comes, while it may still speak; null when the stream has no such thing.</param>
 internal readonly record struct RelaySide(Stream Stream, Func<ValueTask>? EndWriting)
 {
-    public static RelaySide Of(Stream stream) => new(stream, stream is NetworkStream network ? () => EndAsync(network) : null);
+    public static RelaySide Of(Stream stream) => new(stream, stream switch
+    {
+        NetworkStream network => () => EndAsync(network),
+        CloudlinkStream cloudlink => cloudlink.CompleteWritingAsync,
+        _ => null,
+    });
 
     private static ValueTask EndAsync(NetworkStream stream)
     {
