@@ -81,6 +81,26 @@ internal sealed class DeviceHost(TunnelNetwork network, string space, string por
         Assert.Equal("serving", await program.StandardOutput.ReadLineAsync().WaitAsync(Patience));
     }
 
+    /// <summary>Its address inside the tunnel.</summary>
+    public async Task<string> TunnelAddressAsync() => (await RunAsync("ip", "-brief", "addr", "show", "dev", "resin-vpn")).Output.Split(' ', StringSplitOptions.RemoveEmptyEntries)[2];
+
+    /// <summary>Whether something answers HTTP there, when asked through one of the device's network interfaces.</summary>
+    public async Task<bool> ReachesAsync(string url, string throughCard)
+    {
+        const string Script =
+            """
+            import socket, sys, urllib.parse
+            url, card = urllib.parse.urlparse(sys.argv[1]), sys.argv[2]
+            s = socket.socket()
+            s.settimeout(3)
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, card.encode())
+            s.connect((url.hostname, url.port or 80))
+            s.sendall(b"GET / HTTP/1.0\r\n\r\n")
+            sys.exit(0 if s.recv(4) == b"HTTP" else 1)
+            """;
+        return (await RunAsync("python3", "-c", Script, url, throughCard)).Code == 0;
+    }
+
     /// <summary>Waits until Muster says so.</summary>
     public async Task UntilConnectedAsync(bool connected)
     {

@@ -13,6 +13,7 @@ internal sealed class OpenVpnClient : IDisposable
     private readonly ConcurrentQueue<string> output = new();
     private readonly Lock gate = new();
     private Process process;
+    private int connections;
     private bool isWanted = true;
 
     private OpenVpnClient(string space, string folder)
@@ -26,6 +27,9 @@ internal sealed class OpenVpnClient : IDisposable
 
     /// <summary>How often it was told that its key is wrong.</summary>
     public int Refusals => output.Count(line => line.Contains("AUTH_FAILED", StringComparison.Ordinal));
+
+    /// <summary>How often its tunnel came up.</summary>
+    public int Connections => Volatile.Read(ref connections);
 
     /// <param name="password">What it logs in with.</param>
     /// <param name="key">What it asks for its configuration with.</param>
@@ -87,6 +91,8 @@ internal sealed class OpenVpnClient : IDisposable
             if (line.Data is null)
                 return;
             output.Enqueue(line.Data);
+            if (line.Data.EndsWith("Initialization Sequence Completed", StringComparison.Ordinal))
+                Interlocked.Increment(ref connections);
             while (output.Count > KeptLines)
                 output.TryDequeue(out string? _);
         };

@@ -143,6 +143,10 @@ internal sealed partial class TunnelNetwork : IAsyncDisposable
         await process.WaitForExitAsync();
     }
 
+    /// <summary>Starts a program beside Muster, in the gateway's namespace; it ends with the network.</summary>
+    public Process StartInGateway(params string[] command) =>
+        Process.Start(new ProcessStartInfo("ip", ["netns", "exec", GatewaySpace, .. command]) { RedirectStandardOutput = true, RedirectStandardError = true })!;
+
     /// <summary>Process id of the gateway's openvpn; null while there is none.</summary>
     public async Task<int?> OpenVpnIdAsync() => (await ProcessesAsync(GatewaySpace)).Cast<int?>().FirstOrDefault(id => Name(id!.Value) == "openvpn");
 
@@ -208,7 +212,8 @@ internal sealed partial class TunnelNetwork : IAsyncDisposable
         await Shell.IpAsync(
             GatewaySpace,
             "link set lo up", $"addr add {gatewayAddress}/30 dev host", "link set host up",
-            $"link add {Bridge} type bridge", $"addr add {BridgeAddress}/17 dev {Bridge}", $"link set {Bridge} up");
+            // With a hardware address of its own: one borrowed from a port would still be served by that port once it is cut off.
+            $"link add {Bridge} address 02:00:00:00:00:01 type bridge", $"addr add {BridgeAddress}/17 dev {Bridge}", $"link set {Bridge} up");
         // The worst case for the isolation of devices: a machine that forwards, as every Docker host does.
         await Shell.RunAsync($"ip netns exec {GatewaySpace} sysctl -q -w net.ipv4.ip_forward=1");
     }

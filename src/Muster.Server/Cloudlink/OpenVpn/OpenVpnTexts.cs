@@ -51,12 +51,14 @@ internal static class OpenVpnTexts
             $"route {pool.Network} {pool.Mask}",
             $"max-clients {options.MaxClients}",
             $"ping {options.PingSeconds}",
-            $"ping-exit {options.KeepaliveSeconds}",
+            // openvpn looks at its clock about once a second.
+            $"ping-exit {options.KeepaliveSeconds - 1}",
             $"push \"ping {options.PingSeconds}\"",
             $"push \"ping-exit {options.KeepaliveSeconds}\"",
             "reneg-sec 0",
             "hand-window 60",
-            .. options.IsUdp ? Array.Empty<string>() : ["tcp-nodelay"],
+            // Without it a machine with several addresses answers from another one than it was asked at.
+            options.IsUdp ? "multihome" : "tcp-nodelay",
             "persist-key",
             "persist-tun",
             .. unprivileged is { } who ? [$"user {who.User}", $"group {who.Group}"] : Array.Empty<string>(),
