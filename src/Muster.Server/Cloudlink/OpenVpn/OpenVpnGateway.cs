@@ -194,7 +194,8 @@ internal sealed partial class OpenVpnGateway : BackgroundService
         LogListening(options.Protocol, options.Listen, options.Port);
         lock (gate)
         {
-            var patience = cloudlink.PatienceWith(broken.Count);
+            // A client that missed the end of its connection finds out with its next ping.
+            var patience = cloudlink.PatienceWith(broken.Count) + TimeSpan.FromSeconds(options.PingSeconds);
             broken.ForEach(session => parts.Sessions.Close(session, patience));
             broken.Clear();
         }
