@@ -20,7 +20,7 @@ missing() { fail "$1"; finish; }
 have_postgres() { compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null; }
 have_npm() { command -v node >/dev/null && command -v npm >/dev/null; }
 have_chromium() { [ -x /usr/bin/chromium ]; }
-have_openvpn() { [ -x /usr/sbin/openvpn ] && [ -x /usr/sbin/ip ] && [ -x /usr/sbin/iptables ]; }
+have_openvpn() { [ -x /usr/sbin/openvpn ] && [ -x /usr/sbin/ip ] && [ -x /usr/sbin/nft ] && [ -x /usr/bin/python3 ]; }
 have_openssh() { [ -x /usr/sbin/sshd ] && [ -x /usr/bin/ssh ] && compgen -G '/usr/lib/*/libnss_wrapper.so' >/dev/null; }
 
 dotnet --version >/dev/null 2>&1 || missing "the .NET SDK 10 is missing (https://dotnet.microsoft.com/download)"
@@ -30,7 +30,7 @@ wanted=()
 have_postgres || wanted+=(postgresql)
 have_npm || wanted+=(nodejs npm)
 have_chromium || wanted+=(chromium fonts-dejavu-core)
-have_openvpn || wanted+=(openvpn iproute2 iptables)
+have_openvpn || wanted+=(openvpn iproute2 nftables python3-minimal)
 have_openssh || wanted+=(openssh-server openssh-client libnss-wrapper)
 if [ "${#wanted[@]}" -gt 0 ]; then
   if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; then
@@ -41,7 +41,7 @@ if [ "${#wanted[@]}" -gt 0 ]; then
   have_postgres || missing "PostgreSQL is missing: apt-get install postgresql"
   have_npm || missing "Node.js is missing: apt-get install nodejs npm"
   have_chromium || missing "Chromium is missing: apt-get install chromium"
-  have_openvpn || missing "OpenVPN or its tools are missing: apt-get install openvpn iproute2 iptables"
+  have_openvpn || missing "OpenVPN or its tools are missing: apt-get install openvpn iproute2 nftables python3-minimal"
   have_openssh || missing "OpenSSH or its tools are missing: apt-get install openssh-server openssh-client libnss-wrapper"
 fi
 
