@@ -4,6 +4,7 @@ using Muster.Server.Cloudlink.Actions;
 using Muster.Server.Cloudlink.OpenVpn;
 using Muster.Server.Cloudlink.Sessions;
 using Muster.Server.Cloudlink.Ssh;
+using Muster.Server.Cloudlink.Terminals;
 using Muster.Server.Cloudlink.TunnelServers;
 using Muster.Server.Cloudlink.WebSockets;
 using Muster.Server.Hosting;
@@ -45,6 +46,9 @@ internal static class CloudlinkModule
         builder.Services.Configure<TunnelOptions>(builder.Configuration.GetSection("Cloudlink:Tunnel"));
         builder.Services.AddSingleton<ClientTunnels>();
         builder.Services.AddSingleton<TunnelListener>();
+        builder.Services.Configure<TerminalOptions>(builder.Configuration.GetSection("Cloudlink:Terminal"));
+        builder.Services.AddSingleton<KnownDevices>();
+        builder.Services.AddSingleton<DeviceTerminals>();
         builder.WebHost.ConfigureKestrel(kestrel => kestrel.ApplicationServices.GetRequiredService<TunnelListener>().Apply(kestrel));
         builder.Services.AddSingleton<WebSocketGateway>();
         builder.Services.AddHostedService(services => services.GetRequiredService<WebSocketGateway>());

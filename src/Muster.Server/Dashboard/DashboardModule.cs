@@ -6,6 +6,7 @@ using Muster.Server.Dashboard.Devices;
 using Muster.Server.Dashboard.Live;
 using Muster.Server.Dashboard.Logs;
 using Muster.Server.Dashboard.SignIn;
+using Muster.Server.Dashboard.Terminal;
 using Muster.Server.Hosting;
 using Muster.Server.Resources;
 using Muster.Storage;
@@ -59,6 +60,7 @@ internal static class DashboardModule
         app.MapDevicesCsv();
         app.MapLogs();
         app.MapJobs();
+        app.MapTerminal();
         app.MapRazorComponents<App>().AddInteractiveServerRenderMode();
         return app;
     }

@@ -122,7 +122,7 @@ customElements.define("muster-theme", MusterTheme);
 customElements.define("muster-connection", MusterConnection);
 
 // Some elements are dear to load; only pages that show one pay for it.
-for (const [element, module] of [["muster-chart", "./charts.js"], ["muster-logs", "./logs.js"]]) {
+for (const [element, module] of [["muster-chart", "./charts.js"], ["muster-logs", "./logs.js"], ["muster-terminal", "./terminal.js"]]) {
   const isThere = () => document.querySelector(element) !== null;
   const seen = new MutationObserver(() => { if (isThere()) load(); });
   const load = () => { seen.disconnect(); import(module); };

@@ -15,7 +15,7 @@ public sealed class RoomsTests
         ["Presence"] = ["PresenceModule", "FleetPresence", "DeviceSlot", "ContactKind", "DeviceAuth", "InputChange", "PresenceBusyException", "DeviceGoneException", "DeviceEvidence", "LiveFeed", "Subscription", "TransitionEvent", "LiveFeedLagException", "PresenceOptions", "ListeningGap", "ICommitWatcher"],
         ["Resources"] = ["ResourcesModule", "Callers", "ResourceAccess", "ResourceRefusedException", "DeviceEdits", "SignIn", "SignInAnswer", "Members", "DeviceConfigs", "DeviceConfigWish", "DeviceConfig"],
         ["Devices"] = ["DevicesModule", "OsProgress", "DeviceNames", "LogReadEndpoints", "DeviceClock"],
-        ["Cloudlink"] = ["CloudlinkModule", "OpenVpnEndpoint", "DeviceActions", "DeviceAction", "DeviceActionWords", "DeviceActionAnswer", "DeviceActionOutcome", "SupervisorWord", "DeviceSshKey"],
+        ["Cloudlink"] = ["CloudlinkModule", "OpenVpnEndpoint", "DeviceActions", "DeviceAction", "DeviceActionWords", "DeviceActionAnswer", "DeviceActionOutcome", "SupervisorWord", "DeviceSshKey", "DeviceTerminals", "DeviceTerminal", "TerminalWish", "TerminalException", "HostKeyChangedException"],
         ["Insight"] =
         [
             "DeviceHealth", "DeviceHealthReport", "DeviceHealthCheck",

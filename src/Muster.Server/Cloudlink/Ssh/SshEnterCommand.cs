@@ -64,7 +64,7 @@ internal static class SshEnterCommand
             "-o", "IdentitiesOnly=yes", "-o", "IdentityAgent=none", "-o", "BatchMode=yes", "-o", "LogLevel=ERROR", "-o", "ServerAliveInterval=30",
             // The device's key as first seen, under the device's name: the address is only the way there.
             "-o", $"HostKeyAlias={wish.Uuid}", "-o", "StrictHostKeyChecking=accept-new", "-o", "HashKnownHosts=no",
-            "-o", $"UserKnownHostsFile=\"{Path.Combine(folder, "known_devices")}\"", "-o", "GlobalKnownHostsFile=none",
+            "-o", $"UserKnownHostsFile=\"{Path.Combine(folder, KnownDevices.FileName)}\"", "-o", "GlobalKnownHostsFile=none",
             "root@127.0.0.1",
         ];
         if (wish.ForDevice(isTerminal) is { } command)

@@ -38,9 +38,6 @@ internal sealed class SshFiles
 
     public string Settings => At("sshd_config");
 
-    /// <summary>Keys of devices' SSH servers, as first seen.</summary>
-    public string KnownDevices => At("known_devices");
-
     public string At(string name) => Path.Combine(folder.FullName, name);
 
     public IEnumerable<string> KeyFiles() => Directory.EnumerateFiles(At(Keys)).Select(path => Path.GetFileName(path));
