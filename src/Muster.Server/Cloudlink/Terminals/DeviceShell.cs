@@ -20,6 +20,7 @@ internal sealed partial class DeviceShell : IAsyncDisposable
     private static readonly TimeSpan LogInWithin = TimeSpan.FromSeconds(15);
     private static readonly TimeSpan EnteredWithin = TimeSpan.FromSeconds(10);
 
+    private readonly TimeProvider time;
     private readonly SocketBridge bridge;
     private readonly SshClient client;
     private readonly SemaphoreSlim heard = new(0);
@@ -27,9 +28,10 @@ internal sealed partial class DeviceShell : IAsyncDisposable
     private volatile bool ended;
     private bool isRefused;
 
-    private DeviceShell(Stream device, string user, string privateKeyPem, Func<byte[], bool> isTrusted, IReadOnlyCollection<string> preferred)
+    private DeviceShell(Stream device, string user, string privateKeyPem, Func<byte[], bool> isTrusted, IReadOnlyCollection<string> preferred, TimeProvider time)
     {
-        bridge = new(device, () => shell?.Length > MostUnread);
+        this.time = time;
+        bridge = new(device, () => shell?.Length > MostUnread, time);
         using var pem = new MemoryStream(Encoding.ASCII.GetBytes(privateKeyPem));
         var connection = new Renci.SshNet.ConnectionInfo("127.0.0.1", bridge.Port, user, new PrivateKeyAuthenticationMethod(user, new PrivateKeyFile(pem))) { Timeout = LogInWithin };
         // A server may have keys of several types: the one that is known is asked for first.
@@ -55,9 +57,9 @@ internal sealed partial class DeviceShell : IAsyncDisposable
     /// <param name="preferred">Types of host keys to ask for before others.</param>
     /// <exception cref="UntrustedHostException">The server's key is not trusted.</exception>
     /// <exception cref="TerminalException">The device does not let Muster in.</exception>
-    public static async Task<DeviceShell> LogInAsync(Stream device, string user, string privateKeyPem, Func<byte[], bool> isTrusted, IReadOnlyCollection<string> preferred, CancellationToken cancellation)
+    public static async Task<DeviceShell> LogInAsync(Stream device, string user, string privateKeyPem, Func<byte[], bool> isTrusted, IReadOnlyCollection<string> preferred, TimeProvider time, CancellationToken cancellation)
     {
-        var shell = new DeviceShell(device, user, privateKeyPem, isTrusted, preferred);
+        var shell = new DeviceShell(device, user, privateKeyPem, isTrusted, preferred, time);
         try
         {
             await shell.client.ConnectAsync(cancellation);
@@ -189,12 +191,12 @@ internal sealed partial class DeviceShell : IAsyncDisposable
 
     private async Task SkipToMarkerAsync(CancellationToken cancellation)
     {
-        using var late = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-        late.CancelAfter(EnteredWithin);
+        using var late = new CancellationTokenSource(EnteredWithin, time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(late.Token, cancellation);
         var one = new byte[1];
         try
         {
-            while (await ReadAsync(one, late.Token) > 0)
+            while (await ReadAsync(one, either.Token) > 0)
             {
                 if (one[0] == Marker)
                     return;

@@ -80,7 +80,7 @@ internal sealed class DeviceTerminals(ConnectedDevices devices, DeviceTunnel tun
         DeviceShell shell;
         try
         {
-            shell = await DeviceShell.LogInAsync(await ConnectAsync(device, cancellation), options.Value.User, key.PrivateKeyPem, IsTrusted, [.. trusted.Select(k => k.Type)], cancellation);
+            shell = await DeviceShell.LogInAsync(await ConnectAsync(device, cancellation), options.Value.User, key.PrivateKeyPem, IsTrusted, [.. trusted.Select(k => k.Type)], time, cancellation);
         }
         catch (UntrustedHostException e)
         {

@@ -18,13 +18,14 @@ internal sealed class SocketBridge : IAsyncDisposable
     private readonly CancellationTokenSource end = new();
     private readonly Stream device;
     private readonly Func<bool> isFull;
+    private readonly TimeProvider time;
     private readonly Task carrying;
 
     /// <param name="device">Disposed of with the bridge.</param>
     /// <param name="isFull">While true, no more of the device is read.</param>
-    public SocketBridge(Stream device, Func<bool> isFull)
+    public SocketBridge(Stream device, Func<bool> isFull, TimeProvider time)
     {
-        (this.device, this.isFull) = (device, isFull);
+        (this.device, this.isFull, this.time) = (device, isFull, time);
         listener.Start(backlog: 1);
         carrying = CarryAsync();
     }
@@ -47,9 +48,9 @@ internal sealed class SocketBridge : IAsyncDisposable
     {
         try
         {
-            using var late = CancellationTokenSource.CreateLinkedTokenSource(end.Token);
-            late.CancelAfter(TakenWithin);
-            using var socket = await listener.AcceptSocketAsync(late.Token);
+            using var late = new CancellationTokenSource(TakenWithin, time);
+            using var either = CancellationTokenSource.CreateLinkedTokenSource(late.Token, end.Token);
+            using var socket = await listener.AcceptSocketAsync(either.Token);
             listener.Stop();
             socket.NoDelay = true;
             await using var near = new NetworkStream(socket, ownsSocket: false);
@@ -71,7 +72,7 @@ internal sealed class SocketBridge : IAsyncDisposable
                 await to.WriteAsync(buffer.AsMemory(0, count), end.Token);
                 await to.FlushAsync(end.Token);
                 while (waits && isFull())
-                    await Task.Delay(Breath, end.Token);
+                    await Task.Delay(Breath, time, end.Token);
             }
         }
         catch (Exception e) when (e is IOException or SocketException or OperationCanceledException or ObjectDisposedException or InvalidOperationException)

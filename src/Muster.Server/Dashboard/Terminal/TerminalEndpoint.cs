@@ -46,7 +46,7 @@ internal static class TerminalEndpoint
         if (context.Response.StatusCode != StatusCodes.Status101SwitchingProtocols)
             return;
         using var socket = await context.WebSockets.AcceptWebSocketAsync();
-        using var connection = new Connection(socket);
+        using var connection = new Connection(socket, context.RequestServices.GetRequiredService<TimeProvider>());
         await RunAsync(context, connection, caller);
     }
 
@@ -91,7 +91,7 @@ internal static class TerminalEndpoint
         int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var size) ? Math.Clamp(size, 1, MostColumns) : otherwise;
 
     /// <summary>The browser's end; one message at a time.</summary>
-    private sealed class Connection(WebSocket socket) : IDisposable
+    private sealed class Connection(WebSocket socket, TimeProvider time) : IDisposable
     {
         private readonly SemaphoreSlim turn = new(1);
 
@@ -114,7 +114,7 @@ internal static class TerminalEndpoint
 
         public async Task CloseAsync(string why)
         {
-            using var late = new CancellationTokenSource(Farewell);
+            using var late = new CancellationTokenSource(Farewell, time);
             try
             {
                 await TellAsync(new { state = "ended", text = why }, late.Token);
