@@ -1,8 +1,6 @@
 using System.Collections.Concurrent;
 using System.Text.Json.Nodes;
-using System.Threading.Channels;
 using Muster.Core.Access;
-using Muster.Server.Presence;
 using Muster.Tests.Resources;
 using Muster.Tests.Storage;
 
@@ -100,23 +98,6 @@ public sealed class SupervisorProxyTests
         Assert.Equal(200, await Blink(device.Key));
         Assert.Equal(404, await Blink(other.Key));
         Assert.Equal(404, (await server.GetAsync("/supervisor/ping", server.Admin)).Status);
-    }
-
-    [Fact]
-    public async Task A_changed_input_of_the_target_state_makes_connected_devices_look_at_it()
-    {
-        var calls = Channel.CreateUnbounded<SupervisorCall>();
-        using var tunnel = new TunnelServer(call =>
-        {
-            calls.Writer.TryWrite(call);
-            return TunnelServer.Http(204, null, "");
-        });
-        await using var server = await ServerWithFleet.StartAsync(tunnel);
-        var device = await server.AddConnectedDeviceAsync();
-        await server.Presence.ChangedAsync(new InputChange("release") { Fleets = [server.Fleet.Id] });
-        Assert.Equal(new($"{device.Uuid}.balena:48484", "POST", "/v1/update?apikey=supsecret", ""), await calls.Reader.ReadAsync());
-        await server.Presence.ChangedAsync(new InputChange("pin") { Devices = [device.Id] });
-        Assert.Equal("/v1/update?apikey=supsecret", (await calls.Reader.ReadAsync()).Url);
     }
 
     [Fact]

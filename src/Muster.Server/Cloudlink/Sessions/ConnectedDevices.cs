@@ -32,6 +32,27 @@ internal sealed class ConnectedDevices(Database database)
         return devices;
     }
 
+    /// <summary>Those that are named, and those of the fleets, whoever asks.</summary>
+    public async Task<List<TunnelledDevice>> AmongAsync(IReadOnlyCollection<long> devices, IReadOnlyCollection<long> fleets, int limit, CancellationToken cancellation)
+    {
+        List<TunnelledDevice> found = [];
+        if (devices.Count + fleets.Count == 0)
+            return found;
+        await using var connection = await database.OpenReadAsync(cancellation);
+        await using var command = connection.Statement(
+            $"""
+            SELECT d.id, d.uuid, s.ip_address, d.api_port, d.api_secret, f.organization_id, s.id
+            FROM device d JOIN fleet f ON f.id = d.fleet_id JOIN service_instance s ON s.id = d.service_instance_id
+            WHERE d.cloudlink_connected <> 0 AND d.is_frozen = 0 AND ({database.Dialect.AnyOf("d.id", "@p0")} OR {database.Dialect.AnyOf("d.fleet_id", "@p1")})
+            LIMIT {limit}
+            """,
+            database.Dialect.Ids(devices), database.Dialect.Ids(fleets));
+        await using var reader = await command.ExecuteReaderAsync(cancellation);
+        while (await reader.ReadAsync(cancellation))
+            found.Add(Tunnelled(reader));
+        return found;
+    }
+
     /// <summary>One device, whoever asks; null when there is none.</summary>
     /// <param name="device">Uuid or id.</param>
     public async Task<DeviceLink?> LinkAsync(string device, CancellationToken cancellation) =>
