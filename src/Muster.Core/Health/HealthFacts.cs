@@ -32,6 +32,9 @@ public sealed record HealthFacts
     /// <summary>By how much the device's clock is ahead (behind: negative); null when unknown.</summary>
     public long? ClockAhead { get; init; }
 
+    /// <summary>When its last log line came, Unix ms; null when none is kept.</summary>
+    public long? LastLogAt { get; init; }
+
     /// <summary>Megabytes, as reported; null when unknown.</summary>
     public long? MemoryUsed { get; init; }
 

@@ -18,7 +18,7 @@ public static class HealthRule
     /// <summary>All checks, always in the same order.</summary>
     public static IReadOnlyList<HealthCheck> Of(HealthFacts facts) =>
     [
-        Heartbeat(facts), Cloudlink(facts), Stability(facts), Update(facts), Clock(facts),
+        Heartbeat(facts), Cloudlink(facts), Stability(facts), Update(facts), Logs(facts), Clock(facts),
         Usage("memory", "Memory", facts.MemoryUsed, facts.MemoryTotal, "Find the service that needs it (docker stats on the device), and give it a limit or the device more memory."),
         Usage("storage", "Storage", facts.StorageUsed, facts.StorageTotal, "Remove old data from the services' volumes; a full disk stops updates. Purge empties the volumes."),
         Temperature(facts), Voltage(facts), Supervisor(facts), Os(facts),
@@ -82,6 +82,11 @@ public static class HealthRule
             }),
         };
     }
+
+    /// <summary>Services may be silent, so an old line alone is no trouble.</summary>
+    private static HealthCheck Logs(HealthFacts f) => f.LastLogAt is { } at
+        ? new("logs", HealthLevel.Ok, $"The last log line came {Ago(f, at)}.")
+        : new("logs", HealthLevel.Unknown, "No log line of the device is kept.");
 
     private static HealthCheck Clock(HealthFacts f)
     {

@@ -1,6 +1,7 @@
 using Microsoft.Extensions.Options;
 using Muster.Server.Cloudlink.Access;
 using Muster.Server.Cloudlink.Actions;
+using Muster.Server.Cloudlink.Diagnostics;
 using Muster.Server.Cloudlink.OpenVpn;
 using Muster.Server.Cloudlink.Sessions;
 using Muster.Server.Cloudlink.Ssh;
@@ -9,6 +10,8 @@ using Muster.Server.Cloudlink.TunnelServers;
 using Muster.Server.Cloudlink.WebSockets;
 using Muster.Server.Hosting;
 using Muster.Server.Insight;
+using Muster.Server.Presence;
+using Muster.Storage;
 
 namespace Muster.Server.Cloudlink;
 
@@ -39,10 +42,17 @@ internal static class CloudlinkModule
         builder.Services.AddSingleton<QueuedCalls>();
         builder.Services.AddHostedService(services => services.GetRequiredService<ActionQueue>());
         builder.Services.AddSingleton(services => new DeviceActions(
-            services.GetRequiredService<ConnectedDevices>(), services.GetRequiredService<SupervisorClient>(), services.GetRequiredService<AuditedCalls>(),
+            services.GetRequiredService<ConnectedDevices>(), services.GetRequiredService<AuditedCalls>(),
             services.GetRequiredService<AuditLog>(), services.GetRequiredService<ActionQueue>(), services.GetRequiredService<QueuedActions>(),
-            services.GetRequiredService<IOptions<CloudlinkOptions>>(), services.GetRequiredService<TimeProvider>()));
+            services.GetRequiredService<IOptions<CloudlinkOptions>>()));
         builder.Services.AddHostedService<UpdateNudges>();
+        builder.Services.AddSingleton<Examinations>();
+        builder.Services.AddSingleton(services => new HealthChecks(
+            services.GetRequiredService<Examinations>(), services.GetRequiredService<DeviceHealth>(), services.GetRequiredService<AuditLog>(), services.GetRequiredService<Database>(),
+            services.GetRequiredService<IOptions<CloudlinkOptions>>(), services.GetRequiredService<TimeProvider>()));
+        builder.Services.AddSingleton(services => new DeviceDiagnostics(
+            services.GetRequiredService<Examinations>(), services.GetRequiredService<FleetPresence>(), services.GetRequiredService<DeviceHealth>(), services.GetRequiredService<TransitionHistory>(),
+            services.GetRequiredService<AuditLog>(), services.GetRequiredService<Database>(), services.GetRequiredService<IOptions<CloudlinkOptions>>(), services.GetRequiredService<TimeProvider>()));
         builder.Services.Configure<TunnelOptions>(builder.Configuration.GetSection("Cloudlink:Tunnel"));
         builder.Services.AddSingleton<ClientTunnels>();
         builder.Services.AddSingleton<TunnelListener>();
@@ -70,6 +80,7 @@ internal static class CloudlinkModule
         app.MapSupervisorProxy();
         app.MapFleetRestart();
         app.MapActions();
+        app.MapExaminations();
         app.MapWebSockets();
         return app;
     }

@@ -40,4 +40,7 @@ public sealed class CloudlinkOptions
     public TimeSpan ActionRetention { get; set; } = TimeSpan.FromDays(30);
 
     public WebSockets.WebSocketGatewayOptions WebSocket { get; set; } = new();
+
+    /// <summary>How long results of health checks and diagnostics are kept; and no more than some of each device.</summary>
+    public TimeSpan ExaminationRetention { get; set; } = TimeSpan.FromDays(90);
 }

@@ -2,7 +2,9 @@ using Microsoft.AspNetCore.Authentication.Cookies;
 using Microsoft.AspNetCore.DataProtection;
 using Muster.Server.Cloudlink.Actions;
 using Muster.Server.Dashboard.Actions;
+using Muster.Server.Dashboard.Audit;
 using Muster.Server.Dashboard.Devices;
+using Muster.Server.Dashboard.Health;
 using Muster.Server.Dashboard.Live;
 using Muster.Server.Dashboard.Logs;
 using Muster.Server.Dashboard.SignIn;
@@ -61,6 +63,8 @@ internal static class DashboardModule
         app.MapLogs();
         app.MapJobs();
         app.MapTerminal();
+        app.MapAuditCsv();
+        app.MapDiagnosticsDownload();
         app.MapRazorComponents<App>().AddInteractiveServerRenderMode();
         return app;
     }

@@ -47,6 +47,7 @@ internal sealed class DeviceHealth(FleetPresence presence, Sight sight, Resource
             UpdateStatus = evidence.UpdateStatus,
             UpdateStatusSince = evidence.UpdateStatusSince,
             ClockAhead = await clock.AheadAsync(evidence.DeviceId, at - Hour, cancellation),
+            LastLogAt = await clock.LastLineAsync(evidence.DeviceId, cancellation),
             MemoryUsed = Number(row, "memory_usage"),
             MemoryTotal = Number(row, "memory_total"),
             StorageUsed = Number(row, "storage_usage"),
@@ -57,16 +58,8 @@ internal sealed class DeviceHealth(FleetPresence presence, Sight sight, Resource
             SupervisorVersion = row.GetProperty("supervisor_version").GetString(),
             OsVersion = row.GetProperty("os_version").GetString(),
         });
-        return new(evidence.Uuid, Word(HealthRule.Overall(checks)), [.. checks.Select(c => new DeviceHealthCheck(c.Name, Word(c.Level), c.Sentence, c.Advice))], now);
+        return new(evidence.Uuid, HealthRule.Overall(checks).Word(), [.. checks.Select(c => new DeviceHealthCheck(c.Name, c.Level.Word(), c.Sentence, c.Advice))], now);
     }
 
     private static long? Number(JsonElement row, string field) => row.GetProperty(field) is { ValueKind: JsonValueKind.Number } value ? value.GetInt64() : null;
-
-    private static string Word(HealthLevel level) => level switch
-    {
-        HealthLevel.Ok => "ok",
-        HealthLevel.Warn => "warn",
-        HealthLevel.Fail => "fail",
-        _ => "unknown",
-    };
 }

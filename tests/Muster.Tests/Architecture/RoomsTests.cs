@@ -16,6 +16,7 @@ public sealed class RoomsTests
         ["Resources"] = ["ResourcesModule", "Callers", "ResourceAccess", "ResourceRefusedException", "DeviceEdits", "SignIn", "SignInAnswer", "Members", "DeviceConfigs", "DeviceConfigWish", "DeviceConfig"],
         ["Devices"] = ["DevicesModule", "OsProgress", "DeviceNames", "LogReadEndpoints", "DeviceClock"],
         ["Cloudlink"] = ["CloudlinkModule", "OpenVpnEndpoint", "DeviceActions", "DeviceAction", "DeviceActionWords", "DeviceActionAnswer", "DeviceActionOutcome", "SupervisorWord", "DeviceSshKey", "DeviceTerminals", "DeviceTerminal", "TerminalWish", "TerminalException", "HostKeyChangedException"],
+        ["Cloudlink"] = ["CloudlinkModule", "OpenVpnEndpoint", "DeviceActions", "DeviceAction", "DeviceActionWords", "DeviceActionAnswer", "DeviceActionOutcome", "DeviceSshKey", "QueuedAction", "ActionStates", "HealthChecks", "HealthCheckRun", "DeviceDiagnostics", "DiagnosticsFile", "ExaminationRefusedException"],
         ["Insight"] =
         [
             "DeviceHealth", "DeviceHealthReport", "DeviceHealthCheck",

@@ -120,18 +120,6 @@ public sealed class DeviceActionsTests
         Assert.Equal(DeviceActionOutcome.NotFound, (await Actions(server).RunAsync(await CallerAsync(server, server.Admin), "b0055ea600a49135200a91074580da71", DeviceAction.Blink)).Outcome);
     }
 
-    [Fact]
-    public async Task An_observer_may_ask_what_changes_nothing()
-    {
-        using var tunnel = new TunnelServer(call => TunnelServer.Http(200, "text/plain", $"{call.Method} {call.Url}"));
-        await using var server = await ServerWithFleet.StartAsync(tunnel);
-        var (device, away) = (await server.AddConnectedDeviceAsync(), await server.AddDeviceAsync());
-        var observer = await CallerAsync(server, await server.LogInAsAsync(Role.Observer));
-        var word = await Actions(server).AskAsync(observer, device.Uuid, "/v1/healthy");
-        Assert.Equal((200, "GET /v1/healthy?apikey=supsecret"), (word.Status, word.Text));
-        Assert.Null((await Actions(server).AskAsync(observer, away.Uuid, "/v1/healthy")).Status);
-    }
-
     private static DeviceActions Actions(ServerWithFleet server) => server.Server.Services.GetRequiredService<DeviceActions>();
 
     private static async Task<Caller> CallerAsync(ServerWithFleet server, string token) => await server.Server.Callers.OfTokenAsync(token, CancellationToken.None);

@@ -18,6 +18,7 @@ public sealed class HealthRuleTests
         UpdateStatus = UpdateStatus.Done,
         UpdateStatusSince = Now - Hour,
         ClockAhead = -300,
+        LastLogAt = Now - Hour,
         MemoryUsed = 500,
         MemoryTotal = 1_000,
         StorageUsed = 9_000,

@@ -24,7 +24,7 @@ public sealed class DeviceHealthTests
         Assert.Equal("fail", (string)answer.Json["level"]!);
         var checks = answer.Json["checks"]!.AsArray().ToDictionary(check => (string)check!["name"]!, check => check!);
         Assert.Equal(
-            [("heartbeat", "ok"), ("cloudlink", "ok"), ("stability", "ok"), ("update", "unknown"), ("clock", "warn"), ("memory", "unknown"), ("storage", "warn"), ("temperature", "ok"), ("voltage", "fail"), ("supervisor", "warn"), ("os", "unknown")],
+            [("heartbeat", "ok"), ("cloudlink", "ok"), ("stability", "ok"), ("update", "unknown"), ("logs", "ok"), ("clock", "warn"), ("memory", "unknown"), ("storage", "warn"), ("temperature", "ok"), ("voltage", "fail"), ("supervisor", "warn"), ("os", "unknown")],
             checks.Select(check => (check.Key, (string)check.Value["level"]!)));
         Assert.Equal("The device's clock is 2 min ahead.", (string)checks["clock"]["sentence"]!);
         Assert.NotNull((string?)checks["storage"]["advice"]);

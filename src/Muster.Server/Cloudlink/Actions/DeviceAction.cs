@@ -91,9 +91,3 @@ public enum DeviceActionOutcome
 /// <param name="CanForce">The same action with force overrides what refused it.</param>
 /// <param name="DownSince">Since when the missing link is down, Unix ms; null when it never was up, or is not what is missing.</param>
 public sealed record DeviceActionAnswer(DeviceActionOutcome Outcome, string Sentence, bool CanForce = false, long? DownSince = null);
-
-/// <summary>What a supervisor said to a question.</summary>
-/// <param name="Status">HTTP status; 502 and 504 when it was not reached; null when it was not asked.</param>
-/// <param name="Text">Its answer, or why there is none.</param>
-/// <param name="Took">Milliseconds from question to answer.</param>
-public sealed record SupervisorWord(int? Status, string Text, long Took);

@@ -19,18 +19,16 @@ public sealed class DeviceActions
     private static readonly DeviceActionAnswer NotFound = new(DeviceActionOutcome.NotFound, "There is no such device.");
 
     private readonly ConnectedDevices connected;
-    private readonly SupervisorClient supervisors;
     private readonly AuditedCalls calls;
     private readonly AuditLog audit;
     private readonly ActionQueue queue;
     private readonly QueuedActions actions;
     private readonly CloudlinkOptions options;
-    private readonly TimeProvider time;
 
     internal DeviceActions(
-        ConnectedDevices connected, SupervisorClient supervisors, AuditedCalls calls, AuditLog audit, ActionQueue queue, QueuedActions actions, IOptions<CloudlinkOptions> options, TimeProvider time)
+        ConnectedDevices connected, AuditedCalls calls, AuditLog audit, ActionQueue queue, QueuedActions actions, IOptions<CloudlinkOptions> options)
     {
-        (this.connected, this.supervisors, this.calls, this.audit, this.queue, this.actions, this.options, this.time) = (connected, supervisors, calls, audit, queue, actions, options.Value, time);
+        (this.connected, this.calls, this.audit, this.queue, this.actions, this.options) = (connected, calls, audit, queue, actions, options.Value);
         queue.Changed += device => QueueChanged?.Invoke(device);
     }
 
@@ -102,22 +100,6 @@ public sealed class DeviceActions
         await actions.FindAsync(action, cancellation) is { } queued
         && SupervisorRule.MayCall(caller, queued.DeviceId, queued.OrganizationId, new(queued.Method))
         && await queue.CancelAsync(new(caller, from), queued, cancellation);
-
-    /// <summary>A question to the device's supervisor, which changes nothing; an observer may ask.</summary>
-    /// <param name="path">Of the supervisor's API, beginning with a slash.</param>
-    /// <exception cref="Storage.DatabaseAwayException">Nothing was asked.</exception>
-    public async Task<SupervisorWord> AskAsync(Caller caller, string device, string path, CancellationToken cancellation = default)
-    {
-        if (await connected.LinkAsync(device, cancellation) is not { } link || !SupervisorRule.MayCall(caller, link.Id, link.OrganizationId, HttpMethod.Get))
-            return new(null, NotFound.Sentence, 0);
-        if (link.IsFrozen)
-            return new(null, "The device is frozen and is not asked.", 0);
-        if (link.Tunnel is not { } tunnel)
-            return new(null, "Not asked: the cloudlink is down.", 0);
-        var began = time.GetTimestamp();
-        var answer = await supervisors.CallAsync(tunnel, new(HttpMethod.Get, path, null), cancellation);
-        return new(answer.Status, answer.Body, (long)time.GetElapsedTime(began).TotalMilliseconds);
-    }
 
     private static string Missing(DeviceAction action, DeviceLink link)
     {

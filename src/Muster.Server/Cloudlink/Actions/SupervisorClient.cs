@@ -7,8 +7,9 @@ namespace Muster.Server.Cloudlink.Actions;
 
 /// <summary>What a supervisor answered. Status 502: it was not reached, 504: not in time; the body then says so.</summary>
 /// <param name="ContentType">Null when there was none.</param>
+/// <param name="Date">The device's clock when it answered, to the second; null when it does not tell.</param>
 /// <param name="WasSent">False when it is sure that nothing of the call reached the device.</param>
-internal sealed record SupervisorAnswer(int Status, string? ContentType, string Body, bool WasSent = true)
+internal sealed record SupervisorAnswer(int Status, string? ContentType, string Body, bool WasSent = true, DateTimeOffset? Date = null)
 {
     /// <summary>As the audit log has it.</summary>
     public string Word => Status switch
@@ -69,7 +70,7 @@ internal sealed class SupervisorClient : IDisposable
         try
         {
             using var response = await http.SendAsync(request, either.Token);
-            return new((int)response.StatusCode, response.Content.Headers.ContentType?.MediaType, await response.Content.ReadAsStringAsync(either.Token));
+            return new((int)response.StatusCode, response.Content.Headers.ContentType?.MediaType, await response.Content.ReadAsStringAsync(either.Token), Date: response.Headers.Date);
         }
         catch (OperationCanceledException) when (late.IsCancellationRequested)
         {

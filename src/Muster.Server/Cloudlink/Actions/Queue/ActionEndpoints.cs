@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Text.Json;
 using System.Text.Json.Serialization;
 using Muster.Core.Access;
 using Muster.Server.Resources;
@@ -22,17 +21,7 @@ internal sealed record DeviceAnswer(
 [JsonSerializable(typeof(ActionList))]
 [JsonSerializable(typeof(QueuedAnswer))]
 [JsonSerializable(typeof(DeviceAnswer[]))]
-internal sealed partial class ActionJson : JsonSerializerContext
-{
-    /// <summary>ISO 8601 in UTC with milliseconds, as all of this API.</summary>
-    private sealed class InstantConverter : JsonConverter<DateTimeOffset>
-    {
-        public override DateTimeOffset Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) => reader.GetDateTimeOffset();
-
-        public override void Write(Utf8JsonWriter writer, DateTimeOffset value, JsonSerializerOptions options) =>
-            writer.WriteStringValue(value.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss.fff'Z'", CultureInfo.InvariantCulture));
-    }
-}
+internal sealed partial class ActionJson : JsonSerializerContext;
 
 /// <summary>
 /// <c>GET /muster/v1/actions?device=&amp;state=&amp;limit=&amp;after=</c>, <c>GET</c> and <c>DELETE /muster/v1/actions/{id}</c>: the queued
