@@ -15,8 +15,12 @@ public sealed class RoomsTests
         ["Presence"] = ["PresenceModule", "FleetPresence", "DeviceSlot", "ContactKind", "DeviceAuth", "InputChange", "PresenceBusyException", "DeviceGoneException", "DeviceEvidence", "LiveFeed", "Subscription", "TransitionEvent", "LiveFeedLagException", "PresenceOptions", "ListeningGap", "ICommitWatcher"],
         ["Resources"] = ["ResourcesModule", "Callers", "ResourceAccess", "ResourceRefusedException", "DeviceEdits", "SignIn", "SignInAnswer", "Members", "DeviceConfigs", "DeviceConfigWish", "DeviceConfig"],
         ["Devices"] = ["DevicesModule", "OsProgress", "DeviceNames", "LogReadEndpoints", "DeviceClock"],
-        ["Cloudlink"] = ["CloudlinkModule", "OpenVpnEndpoint", "DeviceActions", "DeviceAction", "DeviceActionWords", "DeviceActionAnswer", "DeviceActionOutcome", "SupervisorWord", "DeviceSshKey", "DeviceTerminals", "DeviceTerminal", "TerminalWish", "TerminalException", "HostKeyChangedException"],
-        ["Cloudlink"] = ["CloudlinkModule", "OpenVpnEndpoint", "DeviceActions", "DeviceAction", "DeviceActionWords", "DeviceActionAnswer", "DeviceActionOutcome", "DeviceSshKey", "QueuedAction", "ActionStates", "HealthChecks", "HealthCheckRun", "DeviceDiagnostics", "DiagnosticsFile", "ExaminationRefusedException"],
+        ["Cloudlink"] =
+        [
+            "CloudlinkModule", "OpenVpnEndpoint", "DeviceActions", "DeviceAction", "DeviceActionWords", "DeviceActionAnswer", "DeviceActionOutcome", "QueuedAction", "ActionStates",
+            "HealthChecks", "HealthCheckRun", "DeviceDiagnostics", "DiagnosticsFile", "ExaminationRefusedException",
+            "DeviceSshKey", "DeviceTerminals", "DeviceTerminal", "TerminalWish", "TerminalException", "HostKeyChangedException",
+        ],
         ["Insight"] =
         [
             "DeviceHealth", "DeviceHealthReport", "DeviceHealthCheck",
