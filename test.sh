@@ -30,7 +30,7 @@ wanted=()
 have_postgres || wanted+=(postgresql)
 have_npm || wanted+=(nodejs npm)
 have_chromium || wanted+=(chromium fonts-dejavu-core)
-have_openvpn || wanted+=(openvpn iproute2 nftables python3-minimal)
+have_openvpn || wanted+=(openvpn iproute2 nftables python3)
 have_openssh || wanted+=(openssh-server openssh-client libnss-wrapper)
 if [ "${#wanted[@]}" -gt 0 ]; then
   if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; then
@@ -41,7 +41,7 @@ if [ "${#wanted[@]}" -gt 0 ]; then
   have_postgres || missing "PostgreSQL is missing: apt-get install postgresql"
   have_npm || missing "Node.js is missing: apt-get install nodejs npm"
   have_chromium || missing "Chromium is missing: apt-get install chromium"
-  have_openvpn || missing "OpenVPN or its tools are missing: apt-get install openvpn iproute2 nftables python3-minimal"
+  have_openvpn || missing "OpenVPN or its tools are missing: apt-get install openvpn iproute2 nftables python3"
   have_openssh || missing "OpenSSH or its tools are missing: apt-get install openssh-server openssh-client libnss-wrapper"
 fi
 

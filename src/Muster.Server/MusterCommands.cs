@@ -8,7 +8,7 @@ using Muster.Storage.Migrations;
 
 namespace Muster.Server;
 
-/// <summary>The command line: <c>muster serve | simulate | seed | migrate | user | key | version</c>.</summary>
+/// <summary>The command line: <c>muster serve | simulate | seed | migrate | user | key | device-config | version</c>.</summary>
 internal static class MusterCommands
 {
     public static RootCommand Root()
@@ -18,6 +18,7 @@ internal static class MusterCommands
         root.Subcommands.Add(Migrate());
         root.Subcommands.Add(AccountCommands.User());
         root.Subcommands.Add(AccountCommands.Key());
+        root.Subcommands.Add(DeviceConfigCommand.Create());
         root.Subcommands.Add(SimulateCommand.Create());
         root.Subcommands.Add(SeedCommand.Create());
         root.Subcommands.Add(SshEnterCommand.Create());

@@ -11,7 +11,7 @@ namespace Muster.Tests.Architecture;
 public sealed class ClocksTests
 {
     /// <summary>The one place that takes the machine's clock for the whole server, and commands that run without it.</summary>
-    private static readonly string[] MayTakeTheSystemClock = ["ServerHost", "AccountCommands", "SeedCommand"];
+    private static readonly string[] MayTakeTheSystemClock = ["ServerHost", "AccountCommands", "DeviceConfigCommand", "SeedCommand"];
 
     public static TheoryData<string> Assemblies =>
         [.. new[] { typeof(DeviceFacts), typeof(RegisterRequest), typeof(Database), typeof(ServerHost) }.Select(type => type.Assembly.GetName().Name!)];

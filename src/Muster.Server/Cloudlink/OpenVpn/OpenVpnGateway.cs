@@ -21,6 +21,7 @@ internal sealed partial class OpenVpnGateway : BackgroundService
     /// <summary>Folder in the data directory.</summary>
     private const string Folder = "openvpn";
 
+    private static readonly TimeSpan UntilReady = TimeSpan.FromMilliseconds(100);
     private static readonly TimeSpan ShortestPause = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan LookAgain = TimeSpan.FromSeconds(15);
@@ -85,7 +86,7 @@ internal sealed partial class OpenVpnGateway : BackgroundService
     {
         // Before that nobody's key can be checked.
         while (!parts.Presence.IsReady || instance.Id == 0)
-            await Task.Delay(ShortestPause, time, stopping);
+            await Task.Delay(UntilReady, time, stopping);
         var pause = ShortestPause;
         string? missing = null;
         while (true)

@@ -15,6 +15,15 @@ internal sealed partial class CloudlinkSessions(FleetPresence presence, GatewayI
     private static readonly TimeSpan Beat = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan AliveEvery = TimeSpan.FromSeconds(10);
 
+    /// <summary>Beats further apart than this: the machine stood still, or this process.</summary>
+    private static readonly TimeSpan StoodStill = TimeSpan.FromSeconds(5);
+
+    /// <summary>How soon after that everybody has noticed that peers were silent meanwhile, and has given up tunnels for it.</summary>
+    private static readonly TimeSpan Waking = TimeSpan.FromSeconds(10);
+
+    /// <summary>The longer we are away, the less often devices try: up to this far apart.</summary>
+    private static readonly TimeSpan LongestRetry = TimeSpan.FromSeconds(120);
+
     private readonly Lock gate = new();
     private readonly Dictionary<string, Held> devices = [];
     private readonly Dictionary<string, bool> owed = [];
@@ -22,6 +31,9 @@ internal sealed partial class CloudlinkSessions(FleetPresence presence, GatewayI
 
     /// <summary>How long this process has been able to take sessions, as far as its beats show: a frozen process misses nobody.</summary>
     private TimeSpan listened;
+    private TimeSpan wakingUntil;
+    private TimeSpan retry;
+    private long lastBeat = time.GetTimestamp();
 
     /// <summary>Sessions that live now.</summary>
     public int Count
@@ -72,6 +84,9 @@ internal sealed partial class CloudlinkSessions(FleetPresence presence, GatewayI
         {
             if (!devices.TryGetValue(session.Uuid, out var held) || !held.Sessions.Remove(session) || held.Sessions.Count > 0)
                 return;
+            // Silence in which we stood still is no device's doing.
+            if (returnWithin is null && (time.GetElapsedTime(lastBeat) > StoodStill || listened < wakingUntil))
+                returnWithin = options.Value.PatienceWith(devices.Count);
             if (returnWithin is { } patience)
                 held.AwaitedUntil = listened + patience;
             else
@@ -95,6 +110,7 @@ internal sealed partial class CloudlinkSessions(FleetPresence presence, GatewayI
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
+        presence.OutageEnded += AwaitLonger;
         try
         {
             await BeginAsync(stoppingToken);
@@ -103,6 +119,10 @@ internal sealed partial class CloudlinkSessions(FleetPresence presence, GatewayI
         catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
         {
             // A stop in order ends no session: the devices come back to the next life, and are awaited there.
+        }
+        finally
+        {
+            presence.OutageEnded -= AwaitLonger;
         }
     }
 
@@ -131,9 +151,23 @@ internal sealed partial class CloudlinkSessions(FleetPresence presence, GatewayI
     {
         lock (gate)
         {
-            var until = listened + options.Value.PatienceWith(uuids.Count);
+            var until = listened + options.Value.PatienceWith(uuids.Count) + retry;
             foreach (var uuid in uuids)
                 devices.TryAdd(uuid, new() { AwaitedUntil = until });
+        }
+    }
+
+    /// <summary>Known how long this node was away: devices tried in vain, and now try as seldom.</summary>
+    private void AwaitLonger(ListeningGap gap)
+    {
+        if (gap.Kind is not (ListeningGap.Stopped or ListeningGap.Killed))
+            return;
+        var away = TimeSpan.FromMilliseconds(gap.To - gap.From);
+        lock (gate)
+        {
+            retry = away < LongestRetry ? away : LongestRetry;
+            foreach (var held in devices.Values)
+                held.AwaitedUntil += retry;
         }
     }
 
@@ -181,13 +215,11 @@ internal sealed partial class CloudlinkSessions(FleetPresence presence, GatewayI
     private async Task BeatAsync(CancellationToken stopping)
     {
         using var timer = new PeriodicTimer(Beat, time);
-        var last = time.GetTimestamp();
+        lastBeat = time.GetTimestamp();
         var alive = TimeSpan.Zero;
         while (await timer.WaitForNextTickAsync(stopping))
         {
-            var now = time.GetTimestamp();
-            var passed = time.GetElapsedTime(last, now);
-            last = now;
+            var passed = Beaten();
             alive += passed;
             if (alive >= AliveEvery)
             {
@@ -199,9 +231,22 @@ internal sealed partial class CloudlinkSessions(FleetPresence presence, GatewayI
             lock (gate)
             {
                 listened += passed < Beat * 2 ? passed : Beat;
+                if (passed > StoodStill)
+                    wakingUntil = listened + Waking;
                 foreach (var (uuid, _) in devices.Where(device => device.Value.AwaitedUntil <= listened).ToList())
                     End(uuid);
             }
+        }
+    }
+
+    private TimeSpan Beaten()
+    {
+        lock (gate)
+        {
+            var now = time.GetTimestamp();
+            var passed = time.GetElapsedTime(lastBeat, now);
+            lastBeat = now;
+            return passed;
         }
     }
 
