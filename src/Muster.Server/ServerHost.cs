@@ -46,6 +46,7 @@ internal static class ServerHost
         Migrator.Migrate(database);
 
         app.MapHosting();
+        app.UseDeviceSites();
         app.UseUnchangedPolls();
         app.MapDevices();
         app.MapResources();

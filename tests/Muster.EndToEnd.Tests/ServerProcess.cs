@@ -37,6 +37,9 @@ internal sealed class ServerProcess : IAsyncDisposable
     /// <summary>Where the server listens; the same after a restart.</summary>
     public Uri Address { get; private set; } = new("http://127.0.0.1:0");
 
+    /// <summary>Further addresses to listen on.</summary>
+    public string[] Urls { get; private init; } = [];
+
     public int Id => process!.Id;
 
     /// <summary>The last lines the process printed.</summary>
@@ -56,6 +59,10 @@ internal sealed class ServerProcess : IAsyncDisposable
         return await StartAsync(new ServerProcess(connection, directory, settings));
     }
 
+    /// <summary>Starts a server with SQLite that listens on further addresses.</summary>
+    public static Task<ServerProcess> StartListeningAsync(string[] urls, params string[] settings) =>
+        StartAsync(new ServerProcess(connection: null, Directory.CreateTempSubdirectory("muster-test-").FullName, settings) { Urls = urls });
+
     /// <summary>Starts a server on an empty database of a PostgreSQL server that the test holds itself.</summary>
     public static Task<ServerProcess> StartOnAsync(string connection, params string[] settings) =>
         StartAsync(new ServerProcess(connection, Directory.CreateTempSubdirectory("muster-test-").FullName, settings));
@@ -73,7 +80,7 @@ internal sealed class ServerProcess : IAsyncDisposable
     public async Task StartAgainAsync()
     {
         var listening = new TaskCompletionSource<Uri>(TaskCreationOptions.RunContinuationsAsynchronously);
-        process = new Process { StartInfo = StartInfo(["serve", $"--urls={Address}", $"--Admin:Email={Email}", $"--Admin:Password={Password}", .. settings]), EnableRaisingEvents = true };
+        process = new Process { StartInfo = StartInfo(["serve", $"--urls={string.Join(';', [Address.ToString(), .. Urls])}", $"--Admin:Email={Email}", $"--Admin:Password={Password}", .. settings]), EnableRaisingEvents = true };
         void Read(string? line)
         {
             if (line is null)

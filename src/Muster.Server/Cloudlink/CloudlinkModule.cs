@@ -1,6 +1,7 @@
 using Microsoft.Extensions.Options;
 using Muster.Server.Cloudlink.Access;
 using Muster.Server.Cloudlink.Actions;
+using Muster.Server.Cloudlink.DeviceUrls;
 using Muster.Server.Cloudlink.Diagnostics;
 using Muster.Server.Cloudlink.OpenVpn;
 using Muster.Server.Cloudlink.Sessions;
@@ -59,6 +60,9 @@ internal static class CloudlinkModule
         builder.Services.Configure<TerminalOptions>(builder.Configuration.GetSection("Cloudlink:Terminal"));
         builder.Services.AddSingleton<KnownDevices>();
         builder.Services.AddSingleton<DeviceTerminals>();
+        builder.Services.Configure<DeviceUrlOptions>(builder.Configuration.GetSection("Cloudlink:DeviceUrls"));
+        builder.Services.AddHttpForwarder();
+        builder.Services.AddSingleton<DeviceSites>();
         builder.WebHost.ConfigureKestrel(kestrel => kestrel.ApplicationServices.GetRequiredService<TunnelListener>().Apply(kestrel));
         builder.Services.AddSingleton<WebSocketGateway>();
         builder.Services.AddHostedService(services => services.GetRequiredService<WebSocketGateway>());
@@ -74,8 +78,18 @@ internal static class CloudlinkModule
             builder.Services.AddHostedService<OpenVpnGateway>();
     }
 
+    /// <summary>Before all that Muster answers itself: names of devices are none of its own.</summary>
+    public static WebApplication UseDeviceSites(this WebApplication app)
+    {
+        var urls = app.Services.GetRequiredService<DeviceSites>();
+        if (urls.Domain is not null)
+            app.Use(next => context => urls.ServeAsync(context, next));
+        return app;
+    }
+
     public static WebApplication MapCloudlink(this WebApplication app)
     {
+        app.MapConfig();
         app.MapTunnelServers();
         app.MapSupervisorProxy();
         app.MapFleetRestart();

@@ -19,7 +19,7 @@ public sealed class RoomsTests
         [
             "CloudlinkModule", "OpenVpnEndpoint", "DeviceActions", "DeviceAction", "DeviceActionWords", "DeviceActionAnswer", "DeviceActionOutcome", "QueuedAction", "ActionStates",
             "HealthChecks", "HealthCheckRun", "DeviceDiagnostics", "DiagnosticsFile", "ExaminationRefusedException",
-            "DeviceSshKey", "DeviceTerminals", "DeviceTerminal", "TerminalWish", "TerminalException", "HostKeyChangedException",
+            "DeviceSshKey", "DeviceTerminals", "DeviceTerminal", "TerminalWish", "TerminalException", "HostKeyChangedException", "DeviceSites",
         ],
         ["Insight"] =
         [

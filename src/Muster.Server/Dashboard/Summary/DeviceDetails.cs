@@ -12,6 +12,7 @@ public sealed record DeviceDetails
     public DateTimeOffset CreatedAt { get; init; }
     public bool IsActive { get; init; }
     public bool IsFrozen { get; init; }
+    public bool IsWebAccessible { get; init; }
     public string? OsVersion { get; init; }
     public string? OsVariant { get; init; }
     public string? SupervisorVersion { get; init; }

@@ -15,7 +15,7 @@ internal static class DeviceReader
     private const string Image = "$select=id;$expand=is_a_build_of__service($select=id,service_name)";
 
     private const string Shown =
-        "$select=id,uuid,device_name,note,created_at,is_active,is_frozen,os_version,os_variant,supervisor_version,ip_address,public_address,mac_address," +
+        "$select=id,uuid,device_name,note,created_at,is_active,is_frozen,is_web_accessible,os_version,os_variant,supervisor_version,ip_address,public_address,mac_address," +
         "latitude,longitude,location,custom_latitude,custom_longitude,status,provisioning_state,provisioning_progress,is_undervolted," +
         "cpu_usage,cpu_temp,memory_usage,memory_total,storage_usage,storage_total,storage_block_device,is_accessible_by_support_until__date" +
         "&$expand=is_of__device_type($select=slug,name;$expand=is_of__cpu_architecture($select=id,slug))" +

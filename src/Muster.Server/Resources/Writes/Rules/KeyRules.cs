@@ -1,4 +1,7 @@
+using System.Buffers.Binary;
 using System.Net;
+using System.Text;
+using System.Text.RegularExpressions;
 
 namespace Muster.Server.Resources.Writes.Rules;
 
@@ -13,24 +16,37 @@ internal sealed class ApiKeyRule : ResourceRule
 }
 
 /// <summary>A person's SSH keys.</summary>
-internal sealed class PublicKeyRule : ResourceRule
+internal sealed partial class PublicKeyRule : ResourceRule
 {
     public override Task CreatingAsync(Write write, RowValues row) => CheckAsync(row);
 
     public override Task ChangingAsync(Write write, RowValues row, IReadOnlyList<long> ids) => CheckAsync(row);
 
-    // One line: a device's SSH server reads the keys line by line.
     private static Task CheckAsync(RowValues row)
     {
         if (row.Text("public_key") is { } key)
         {
             row["public_key"] = key.Trim();
-            if (key.Trim().Length == 0 || key.Trim().AsSpan().ContainsAny('\n', '\r'))
-                throw RefusedException.Invalid("A public key is one line.");
+            if (!IsKey(key.Trim()))
+                throw RefusedException.Invalid("public_key is no SSH public key: it is one line, such as 'ssh-ed25519 AAAA… you@laptop'.");
         }
 
         return Task.CompletedTask;
     }
+
+    /// <summary>One line, because SSH servers read keys line by line; and a key, which begins with its own type, and no options before it.</summary>
+    private static bool IsKey(string line)
+    {
+        if (!Line().IsMatch(line) || line.Split(' ', 3, StringSplitOptions.RemoveEmptyEntries) is not [var type, var encoded, ..])
+            return false;
+        var key = new byte[encoded.Length];
+        return Convert.TryFromBase64String(encoded, key, out var length) && length > sizeof(int)
+            && BinaryPrimitives.ReadInt32BigEndian(key) == type.Length && length > sizeof(int) + type.Length
+            && Encoding.ASCII.GetString(key, sizeof(int), type.Length) == type;
+    }
+
+    [GeneratedRegex(@"^(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(256|384|521)|sk-ssh-ed25519@openssh\.com|sk-ecdsa-sha2-nistp256@openssh\.com) +[A-Za-z0-9+/]{20,16000}={0,3}( [^\x00-\x1f]*)?\z", RegexOptions.ExplicitCapture | RegexOptions.NonBacktracking)]
+    private static partial Regex Line();
 }
 
 /// <summary>External tunnel servers announce themselves and say every so often that they live.</summary>
