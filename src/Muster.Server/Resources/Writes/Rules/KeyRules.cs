@@ -18,6 +18,9 @@ internal sealed class ApiKeyRule : ResourceRule
 /// <summary>A person's SSH keys.</summary>
 internal sealed partial class PublicKeyRule : ResourceRule
 {
+    /// <summary>An RSA key of 16,384 bits has less than 3,000 characters.</summary>
+    private const int LongestKey = 8_000;
+
     public override Task CreatingAsync(Write write, RowValues row) => CheckAsync(row);
 
     public override Task ChangingAsync(Write write, RowValues row, IReadOnlyList<long> ids) => CheckAsync(row);
@@ -37,7 +40,7 @@ internal sealed partial class PublicKeyRule : ResourceRule
     /// <summary>One line, because SSH servers read keys line by line; and a key, which begins with its own type, and no options before it.</summary>
     private static bool IsKey(string line)
     {
-        if (!Line().IsMatch(line) || line.Split(' ', 3, StringSplitOptions.RemoveEmptyEntries) is not [var type, var encoded, ..])
+        if (line.Length > LongestKey || !Line().IsMatch(line) || line.Split(' ', 3, StringSplitOptions.RemoveEmptyEntries) is not [var type, var encoded, ..])
             return false;
         var key = new byte[encoded.Length];
         return Convert.TryFromBase64String(encoded, key, out var length) && length > sizeof(int)
@@ -45,7 +48,7 @@ internal sealed partial class PublicKeyRule : ResourceRule
             && Encoding.ASCII.GetString(key, sizeof(int), type.Length) == type;
     }
 
-    [GeneratedRegex(@"^(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(256|384|521)|sk-ssh-ed25519@openssh\.com|sk-ecdsa-sha2-nistp256@openssh\.com) +[A-Za-z0-9+/]{20,16000}={0,3}( [^\x00-\x1f]*)?\z", RegexOptions.ExplicitCapture | RegexOptions.NonBacktracking)]
+    [GeneratedRegex(@"^(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(256|384|521)|sk-ssh-ed25519@openssh\.com|sk-ecdsa-sha2-nistp256@openssh\.com) +[A-Za-z0-9+/]+={0,3}( [^\x00-\x1f]*)?\z", RegexOptions.ExplicitCapture | RegexOptions.NonBacktracking)]
     private static partial Regex Line();
 }
 
