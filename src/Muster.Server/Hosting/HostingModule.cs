@@ -62,6 +62,8 @@ internal static class HostingModule
                 ["Logging:LogLevel:Orleans"] = "Error",
                 ["Logging:LogLevel:FluentMigrator"] = "Warning",
                 ["Logging:LogLevel:Polly"] = "Warning",
+                // A line per request to a device that does not answer.
+                ["Logging:LogLevel:Yarp"] = "Error",
                 ["Logging:Console:FormatterOptions:SingleLine"] = "true",
                 ["Logging:Console:FormatterOptions:UseUtcTimestamp"] = "true",
                 ["Logging:Console:FormatterOptions:TimestampFormat"] = "yyyy-MM-ddTHH:mm:ss.fffZ ",
