@@ -137,6 +137,7 @@ public sealed class CloudlinkClient(CloudlinkSettings settings, CloudlinkPorts p
         });
         await WatchAsync(connection, running, () => Volatile.Read(ref welcome), cancellation).ConfigureAwait(false);
         var end = await running.ConfigureAwait(false);
+        await connection.CloseAsync(end).ConfigureAwait(false);
         // A session that ended in order cannot be resumed.
         if (end.Kind is CloudlinkEnding.Goodbye)
             resume = null;

@@ -73,7 +73,7 @@ public sealed class CloudlinkConnection : IDisposable
 
     internal bool IsEnded => Volatile.Read(ref ended) != 0;
 
-    /// <summary>Reads until the connection ends; then it is closed, and its streams with it.</summary>
+    /// <summary>Reads until the connection ends; its streams end with it. What is left to do is <see cref="CloseAsync"/>.</summary>
     /// <param name="heard">Takes each control message but pings, pongs and the goodbye. It returns at once.</param>
     public async Task<CloudlinkEnd> RunAsync(Action<CloudlinkMessage>? heard = null)
     {
@@ -86,8 +86,28 @@ public sealed class CloudlinkConnection : IDisposable
         {
         }
 
-        await EndAsync(end).ConfigureAwait(false);
+        Interlocked.Exchange(ref ended, 1);
+        Volatile.Read(ref streams)?.Dispose();
+        over?.TrySetResult();
         return end;
+    }
+
+    /// <summary>Closes it as its end wants it: in order, where the other side plays along in time.</summary>
+    public async Task CloseAsync(CloudlinkEnd end)
+    {
+        if (end.Kind is not CloudlinkEnding.Lost)
+        {
+            try
+            {
+                await LeaveAsync(end.Kind is CloudlinkEnding.Malformed).WaitAsync(CloseLimit, time).ConfigureAwait(false);
+                return;
+            }
+            catch (Exception e) when (IsLoss(e) || e is TimeoutException)
+            {
+            }
+        }
+
+        Abort();
     }
 
     /// <exception cref="IOException">The connection has ended.</exception>
@@ -116,6 +136,7 @@ public sealed class CloudlinkConnection : IDisposable
             var closed = Interlocked.CompareExchange(ref over, new(TaskCreationOptions.RunContinuationsAsynchronously), null) ?? over;
             if (!IsEnded)
                 await closed.Task.WaitAsync(CloseLimit, time).ConfigureAwait(false);
+            return;
         }
         catch (Exception e) when (IsLoss(e) || e is TimeoutException)
         {
@@ -135,7 +156,7 @@ public sealed class CloudlinkConnection : IDisposable
 
     public void Dispose()
     {
-        Abort();
+        Volatile.Read(ref streams)?.Dispose();
         socket.Dispose();
         sending.Dispose();
     }
@@ -304,23 +325,14 @@ public sealed class CloudlinkConnection : IDisposable
         }
     }
 
-    private async Task EndAsync(CloudlinkEnd end)
+    private async Task LeaveAsync(bool isMalformed)
     {
-        Interlocked.Exchange(ref ended, 1);
-        if (end.Kind is not CloudlinkEnding.Lost)
-        {
-            try
-            {
-                if (end.Kind is CloudlinkEnding.Malformed)
-                    await SendAsync(new CloudlinkMessage { Type = CloudlinkMessage.Goodbye, Reason = "malformed" }).AsTask().WaitAsync(CloseLimit, time).ConfigureAwait(false);
-                await CloseOutputAsync(end.Kind is CloudlinkEnding.Malformed ? WebSocketCloseStatus.ProtocolError : WebSocketCloseStatus.NormalClosure).WaitAsync(CloseLimit, time).ConfigureAwait(false);
-            }
-            catch (Exception e) when (IsLoss(e) || e is TimeoutException)
-            {
-            }
-        }
-
-        Abort();
+        if (isMalformed)
+            await SendAsync(new CloudlinkMessage { Type = CloudlinkMessage.Goodbye, Reason = "malformed" }).ConfigureAwait(false);
+        await CloseOutputAsync(isMalformed ? WebSocketCloseStatus.ProtocolError : WebSocketCloseStatus.NormalClosure).ConfigureAwait(false);
+        var rest = new byte[256];
+        while (socket.State is WebSocketState.CloseSent)
+            await socket.ReceiveAsync(rest.AsMemory(), CancellationToken.None).ConfigureAwait(false);
     }
 
     private Streams OfStreams()

@@ -17,8 +17,7 @@ public sealed class DeviceNetwork : IDisposable
     {
         handler.ConnectCallback = async (context, cancellation) =>
         {
-            if (IsSilent)
-                await Task.Delay(Timeout.Infinite, cancellation);
+            await PassAsync(cancellation);
             var socket = new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
             try
             {

@@ -82,6 +82,9 @@ public sealed class StartedServer : IAsyncDisposable
         return (T)Convert.ChangeType(await command.ExecuteScalarAsync(), typeof(T), System.Globalization.CultureInfo.InvariantCulture)!;
     }
 
+    /// <summary>Stops it in order; its database can still be read.</summary>
+    public Task StopAsync() => app.StopAsync();
+
     public async ValueTask DisposeAsync()
     {
         http.Dispose();

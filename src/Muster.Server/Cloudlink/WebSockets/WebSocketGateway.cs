@@ -82,6 +82,7 @@ internal sealed partial class WebSocketGateway(
         if (end.Kind is CloudlinkEnding.Malformed)
             LogMalformed(uuid);
         Ended(session, connection, isLoss: end.Kind is CloudlinkEnding.Lost);
+        await connection.CloseAsync(end);
     }
 
     private (WebSocketSession? Session, CloudlinkMessage Welcome) Begin(CloudlinkConnection connection, string uuid, DeviceSlot slot, string from, string? token)
@@ -268,8 +269,10 @@ internal sealed partial class WebSocketGateway(
         }
 
         var within = Math.Max(1, (double)connections.Count / options.Value.LoginsPerSecond);
-        await Task.WhenAny(Task.WhenAll(connections.Select(connection => connection.SayGoodbyeAsync("restart", within))), Task.Delay(FarewellLimit, CancellationToken.None));
-        connections.ForEach(connection => connection.Abort());
+        var farewells = connections.ConvertAll(connection => (Connection: connection, Said: connection.SayGoodbyeAsync("restart", within)));
+        await Task.WhenAny(Task.WhenAll(farewells.Select(farewell => farewell.Said)), Task.Delay(FarewellLimit, CancellationToken.None));
+        foreach (var (connection, _) in farewells.Where(farewell => !farewell.Said.IsCompleted))
+            connection.Abort();
     }
 
     public Task StartingAsync(CancellationToken cancellationToken) => Task.CompletedTask;
