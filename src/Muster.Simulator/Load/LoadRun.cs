@@ -5,7 +5,7 @@ using Muster.Simulator.Fleet;
 
 namespace Muster.Simulator.Load;
 
-public enum LoadKind { Polls, Reports }
+public enum LoadKind { Polls, Reports, Tunnels }
 
 /// <param name="Devices">Seeded devices (<c>muster seed</c>) number <paramref name="First"/> and up; each connection has its share of them.</param>
 /// <param name="ServerProcess">Process id of the server on this machine, to measure its CPU; null: not measured.</param>
