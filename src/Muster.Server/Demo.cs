@@ -17,6 +17,7 @@ internal static partial class Demo
     private const string Email = "demo@muster.local";
     private const string Organization = "demo";
     private const string File = "demo.json";
+    private const string Tunnels = "Demo:Cloudlink";
     private const string ProxyPort = "Cloudlink:ProxyPort";
     private const string ProxyKey = "Cloudlink:ProxyKey";
 
@@ -28,15 +29,23 @@ internal static partial class Demo
             return builder;
         if (!int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var devices) || devices is < 1 or > 100_000)
             throw new SettingException($"--demo takes a number of devices from 1 to 100000, not '{text}'.");
-        var proxy = Proxy(builder.Configuration);
+        var proxy = builder.Configuration[Tunnels] switch
+        {
+            null or "" or "websocket" => null,
+            "proxy" => Proxy(builder.Configuration),
+            var other => throw new SettingException($"{Tunnels} is websocket or proxy, not '{other}'."),
+        };
         var wanted = new Dictionary<string, string?>
         {
             ["Presence:PollIntervalFloor"] = "00:00:01",
             ["Presence:TimeoutMargin"] = DemoFleet.TimeoutMargin.ToString("c", CultureInfo.InvariantCulture),
             ["Presence:OfflineAfter"] = DemoFleet.OfflineAfter.ToString("c", CultureInfo.InvariantCulture),
-            [ProxyPort] = proxy.Port.ToString(CultureInfo.InvariantCulture),
+            [ProxyPort] = proxy?.Port.ToString(CultureInfo.InvariantCulture),
+            ["Cloudlink:WebSocket:Ping"] = "00:00:05",
+            ["Cloudlink:WebSocket:Keepalive"] = "00:00:12",
+            ["Cloudlink:WebSocket:Resume"] = "00:00:03",
         };
-        builder.Configuration.AddInMemoryCollection(wanted.Where(w => builder.Configuration[w.Key] is null));
+        builder.Configuration.AddInMemoryCollection(wanted.Where(w => w.Value is not null && builder.Configuration[w.Key] is null));
         builder.Services.AddHostedService(services => new Runner(
             services.GetRequiredService<IHostApplicationLifetime>(), services.GetRequiredService<Microsoft.AspNetCore.Hosting.Server.IServer>(),
             services.GetRequiredService<People>(), services.GetRequiredService<DataDirectory>(), services.GetRequiredService<TimeProvider>(),
@@ -64,7 +73,7 @@ internal static partial class Demo
     private static string Secret(int characters) => RandomNumberGenerator.GetString("abcdefghjkmnpqrstuvwxyz23456789", characters);
 
     internal sealed partial class Runner(
-        IHostApplicationLifetime lifetime, Microsoft.AspNetCore.Hosting.Server.IServer server, People people, DataDirectory data, TimeProvider time, ILogger<Runner> logger, ConnectProxy proxy, int devices) : BackgroundService
+        IHostApplicationLifetime lifetime, Microsoft.AspNetCore.Hosting.Server.IServer server, People people, DataDirectory data, TimeProvider time, ILogger<Runner> logger, ConnectProxy? proxy, int devices) : BackgroundService
     {
         protected override async Task ExecuteAsync(CancellationToken stoppingToken)
         {
@@ -142,7 +151,7 @@ internal static partial class Demo
 
         public override void Dispose()
         {
-            proxy.Dispose();
+            proxy?.Dispose();
             base.Dispose();
         }
 

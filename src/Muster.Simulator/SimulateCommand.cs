@@ -15,7 +15,8 @@ public static class SimulateCommand
         var devices = new Option<int>("--devices") { Description = "How many devices.", DefaultValueFactory = _ => 10 };
         var seed = new Option<string>("--seed") { Description = "The same seed makes the same devices, doing the same.", DefaultValueFactory = _ => "1" };
         var provisioningKey = new Option<string?>("--provisioning-key") { Description = "Key with which devices register; without it one is made by the log-in." };
-        var serviceKey = new Option<string?>("--service-key") { Description = "Key of a tunnel service; without it devices have no tunnel." };
+        var cloudlink = new Option<TunnelKind>("--cloudlink") { Description = "How devices hold tunnels: websocket, at the server's own gateway; proxy, at a simulated external tunnel server (--service-key)." };
+        var serviceKey = new Option<string?>("--service-key") { Description = "Key of a tunnel service; without it devices have no tunnel of the kind proxy." };
         var proxyPort = new Option<int?>("--proxy-port") { Description = "Loopback port on which the tunnel server's HTTP CONNECT proxy listens (the server's Cloudlink:ProxyPort); without it devices take no actions." };
         var proxyKey = new Option<string?>("--proxy-key") { Description = "The server's Cloudlink:ProxyKey; default: the service key." };
         var email = new Option<string?>("--email") { Description = "Log-in of a person, to change releases and to read statuses." };
@@ -41,7 +42,7 @@ public static class SimulateCommand
 
         var command = new Command("simulate", "Simulates a fleet of devices against a server.")
         {
-            server, fleet, devices, seed, provisioningKey, serviceKey, proxyPort, proxyKey, email, password, token, scenario, duration, pollInterval, timeScale, rampUp,
+            server, fleet, devices, seed, provisioningKey, cloudlink, serviceKey, proxyPort, proxyKey, email, password, token, scenario, duration, pollInterval, timeScale, rampUp,
             bandwidth, concurrency, newConnections, noLogs, ca, log, verify, report, sample, margin, offline, tolerance,
         };
         command.Subcommands.Add(LoadCommand.Create());
@@ -55,6 +56,7 @@ public static class SimulateCommand
                 Devices = parse.GetValue(devices),
                 Seed = parse.GetValue(seed)!,
                 ProvisioningKey = parse.GetValue(provisioningKey),
+                Cloudlink = parse.GetValue(cloudlink),
                 ServiceKey = parse.GetValue(serviceKey),
                 ProxyPort = parse.GetValue(proxyPort),
                 ProxyKey = parse.GetValue(proxyKey),

@@ -33,9 +33,10 @@ public static class Simulation
         using var truth = new TruthLog(options.Log is null ? null : new StreamWriter(options.Log, append: false) { AutoFlush = true }, keep: options.Verify);
         var timings = options.Timings;
         var settings = new DeviceSettings(fleet.Id, provisioningKey, Platform.Default with { DeviceType = fleet.DeviceType }, timings) { BytesPerSecond = options.BytesPerSecond * options.TimeScale };
-        var tunnels = options.ServiceKey is null ? null : new TunnelServer(client, options.ServiceKey, timings, time, truth);
+        var tunnels = options.ServiceKey is null || options.Cloudlink is not TunnelKind.Proxy ? null : new TunnelServer(client, options.ServiceKey, timings, time, truth);
+        await using var webSockets = options.Cloudlink is TunnelKind.WebSocket ? new WebSocketTunnels(ServerClient.Address(options.Server), options.Ca, time, truth) : null;
         var rampUp = (long)(options.RampUp ?? TimeSpan.FromMilliseconds(Math.Min(60_000, options.Devices * 5))).TotalMilliseconds;
-        var simulated = new SimulatedFleet(new(options.Seed, options.Devices, settings, scenario, options.TimeScale, rampUp, options.LogLines), client, tunnels, @operator, truth, time, proxy);
+        var simulated = new SimulatedFleet(new(options.Seed, options.Devices, settings, scenario, options.TimeScale, rampUp, options.LogLines), client, tunnels, @operator, truth, time, proxy, webSockets);
 
         using var devicesStop = CancellationTokenSource.CreateLinkedTokenSource(stop);
         using var watchStop = CancellationTokenSource.CreateLinkedTokenSource(stop);
@@ -59,7 +60,7 @@ public static class Simulation
             return Good;
 
         var said = await watch.SaidAsync(truth.Events(), CancellationToken.None);
-        var bounds = new Bounds((long)options.TimeoutMargin.TotalMilliseconds, (long)options.OfflineAfter.TotalMilliseconds, (long)options.Tolerance.TotalMilliseconds, timings.PollInterval, HasTunnels: tunnels is not null);
+        var bounds = new Bounds((long)options.TimeoutMargin.TotalMilliseconds, (long)options.OfflineAfter.TotalMilliseconds, (long)options.Tolerance.TotalMilliseconds, timings.PollInterval, HasTunnels: tunnels is not null || webSockets is not null);
         var report = Verification.Compare(truth.Events(), said, bounds, ended);
         output.Write(report.ToText());
         if (options.Report is not null)

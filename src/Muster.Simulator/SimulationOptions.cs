@@ -3,6 +3,16 @@ using Muster.Simulator.Scenarios;
 
 namespace Muster.Simulator;
 
+/// <summary>How devices hold their tunnels.</summary>
+public enum TunnelKind
+{
+    /// <summary>At a simulated external tunnel server.</summary>
+    Proxy,
+
+    /// <summary>At the server's own gateway.</summary>
+    WebSocket,
+}
+
 /// <summary>What to simulate, and against which server. The options of <c>muster simulate</c>.</summary>
 public sealed record SimulationOptions
 {
@@ -17,7 +27,9 @@ public sealed record SimulationOptions
 
     public string? ProvisioningKey { get; init; }
 
-    /// <summary>Key of a tunnel service; without it no device has a tunnel.</summary>
+    public TunnelKind Cloudlink { get; init; }
+
+    /// <summary>Key of a tunnel service; without it no device has a tunnel of that kind.</summary>
     public string? ServiceKey { get; init; }
 
     /// <summary>Loopback port of the tunnel server's HTTP CONNECT proxy; null: there is none, and devices take no actions.</summary>

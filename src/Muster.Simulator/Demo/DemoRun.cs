@@ -10,8 +10,8 @@ namespace Muster.Simulator.Demo;
 public sealed record DemoIdentity(string Email, string Password, string Organization, string Seed, string ServiceKey, string? ProvisioningKey);
 
 /// <summary>A living fleet on a server of one's own (<c>muster serve --demo N</c>).</summary>
-/// <param name="proxy">The way of the server's actions to the devices.</param>
-public sealed class DemoRun(string server, string? ca, int devices, ConnectProxy proxy, TimeProvider time)
+/// <param name="proxy">Of a simulated tunnel server, where devices shall hold their tunnels there; null: at the server's own gateway.</param>
+public sealed class DemoRun(string server, string? ca, int devices, ConnectProxy? proxy, TimeProvider time)
 {
     /// <summary>Makes what is missing, then simulates until cancelled.</summary>
     /// <param name="keep">Called when the identity gained something to remember.</param>
@@ -32,9 +32,10 @@ public sealed class DemoRun(string server, string? ca, int devices, ConnectProxy
 
         using var truth = new TruthLog(file: null, keep: false);
         var settings = new DeviceSettings(fleet.Id, identity.ProvisioningKey!, Platform.Default with { DeviceType = fleet.DeviceType }, DemoFleet.Timings) { BytesPerSecond = 12_000_000 };
-        var tunnels = new TunnelServer(client, identity.ServiceKey, DemoFleet.Timings, time, truth);
+        var tunnels = proxy is null ? null : new TunnelServer(client, identity.ServiceKey, DemoFleet.Timings, time, truth);
+        await using var webSockets = proxy is null ? new WebSocketTunnels(address, ca, time, truth) : null;
         var options = new FleetOptions(identity.Seed, devices, settings, Scenario.Load("demo"), TimeScale: 1, RampUp: Math.Min(10_000, devices * 50));
         ready();
-        await new SimulatedFleet(options, client, tunnels, @operator, truth, time, proxy).RunAsync(stop);
+        await new SimulatedFleet(options, client, tunnels, @operator, truth, time, proxy, webSockets).RunAsync(stop);
     }
 }

@@ -148,6 +148,12 @@ public sealed class ConnectProxy : IDisposable
         }
 
         await stream.WriteAsync("HTTP/1.0 200 Connection Established\r\n\r\n"u8.ToArray(), cancellation);
+        await ServeAsync(stream, uuid, ends, cancellation);
+    }
+
+    /// <summary>Answers one request as the device's supervisor.</summary>
+    internal static async Task ServeAsync(Stream stream, string uuid, ITunnelEnds ends, CancellationToken cancellation)
+    {
         if (await HeadAsync(stream, cancellation) is not { } head || await CallAsync(stream, head, cancellation) is not { } call)
             return;
         if (ends.Call(uuid, call) is not { } reply)
@@ -164,7 +170,7 @@ public sealed class ConnectProxy : IDisposable
     }
 
     /// <summary>Says nothing until the caller gives up.</summary>
-    private static async Task SilenceAsync(NetworkStream stream, CancellationToken cancellation)
+    private static async Task SilenceAsync(Stream stream, CancellationToken cancellation)
     {
         var ignored = new byte[256];
         while (await stream.ReadAsync(ignored, cancellation) > 0)
@@ -210,7 +216,7 @@ public sealed class ConnectProxy : IDisposable
     private sealed record Head(string Line, Dictionary<string, string> Fields);
 
     /// <summary>Null when the caller ended, or sent no head. Reads not beyond it: what follows is another matter.</summary>
-    private static async Task<Head?> HeadAsync(NetworkStream stream, CancellationToken cancellation)
+    private static async Task<Head?> HeadAsync(Stream stream, CancellationToken cancellation)
     {
         var bytes = new byte[MostHeadBytes];
         var length = 0;
@@ -235,7 +241,7 @@ public sealed class ConnectProxy : IDisposable
     }
 
     /// <summary>Null when it is no request, or too large a one.</summary>
-    private static async Task<SupervisorCall?> CallAsync(NetworkStream stream, Head head, CancellationToken cancellation)
+    private static async Task<SupervisorCall?> CallAsync(Stream stream, Head head, CancellationToken cancellation)
     {
         if (head.Line.Split(' ') is not [var method, var target, _])
             return null;

@@ -35,6 +35,9 @@ public sealed class DeviceNetwork : IDisposable
 
     public HttpMessageInvoker Http { get; }
 
+    /// <summary>Called after something was sent. It returns at once.</summary>
+    public Action? Spoke { get; init; }
+
     public bool IsSilent
     {
         get
@@ -119,6 +122,7 @@ public sealed class DeviceNetwork : IDisposable
         {
             await PassAsync(cancellationToken);
             await inner.WriteAsync(buffer, cancellationToken);
+            network.Spoke?.Invoke();
         }
 
         public override Task<int> ReadAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) => ReadAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();

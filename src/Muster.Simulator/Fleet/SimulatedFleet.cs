@@ -20,6 +20,7 @@ public sealed class SimulatedFleet : ITunnelEnds
     private readonly ServerClient client;
     private readonly TunnelServer? tunnels;
     private readonly ConnectProxy? proxy;
+    private readonly WebSocketTunnels? webSockets;
     private readonly Operator? @operator;
     private readonly TruthLog truth;
     private readonly TimeProvider time;
@@ -28,12 +29,13 @@ public sealed class SimulatedFleet : ITunnelEnds
     private readonly Lock queueGate = new();
     private readonly PriorityQueue<Entry, long> queue = new();
 
-    public SimulatedFleet(FleetOptions options, ServerClient client, TunnelServer? tunnels, Operator? @operator, TruthLog truth, TimeProvider time, ConnectProxy? proxy = null)
+    public SimulatedFleet(FleetOptions options, ServerClient client, TunnelServer? tunnels, Operator? @operator, TruthLog truth, TimeProvider time, ConnectProxy? proxy = null, WebSocketTunnels? webSockets = null)
     {
         this.options = options;
         this.client = client;
         this.tunnels = tunnels;
         this.proxy = proxy;
+        this.webSockets = webSockets;
         this.@operator = @operator;
         this.truth = truth;
         this.time = time;
@@ -54,7 +56,7 @@ public sealed class SimulatedFleet : ITunnelEnds
         return words;
     }
 
-    public int Tunnels => tunnels?.Connected ?? 0;
+    public int Tunnels => tunnels?.Connected ?? webSockets?.Connected ?? 0;
 
     public TunnelEnd End(string uuid, int port)
     {
@@ -146,6 +148,7 @@ public sealed class SimulatedFleet : ITunnelEnds
 
     private void Reschedule(Entry entry)
     {
+        FollowTunnel(entry);
         var due = entry.Device.NextDue;
         lock (queueGate)
         {
@@ -155,6 +158,17 @@ public sealed class SimulatedFleet : ITunnelEnds
             if (due != long.MaxValue)
                 queue.Enqueue(entry, due);
         }
+    }
+
+    /// <summary>The tunnel over WebSocket is what the device's way to the cloud lets it be.</summary>
+    private void FollowTunnel(Entry entry)
+    {
+        var tunnel = entry.Device.Tunnel;
+        var way = !tunnel.IsUp ? TunnelWay.Closed : tunnel.IsHalfOpen ? TunnelWay.Silent : TunnelWay.Open;
+        if (webSockets is null || way == entry.Way)
+            return;
+        entry.Way = way;
+        webSockets.Set(entry.Device.Identity, way, this);
     }
 
     private void Run(Entry entry, long now, CancellationToken cancellation)
@@ -317,6 +331,8 @@ public sealed class SimulatedFleet : ITunnelEnds
 
         /// <summary>Troubles under way; one kind may be there twice.</summary>
         public List<TroubleKind> Troubles { get; } = [];
+
+        public TunnelWay Way { get; set; }
 
         public long Scheduled { get; set; } = long.MaxValue;
     }

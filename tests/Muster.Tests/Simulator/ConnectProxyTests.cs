@@ -84,6 +84,61 @@ public sealed class ConnectProxyTests
         Assert.True(await running == Simulation.Good, output.ToString());
     }
 
+    [Fact]
+    public async Task Devices_with_tunnels_over_WebSocket_take_actions_and_are_judged_truly()
+    {
+        await using var server = await StartedServer.StartAsync(TestDatabases.Sqlite, builder => builder.Configuration.AddInMemoryCollection(new Dictionary<string, string?>
+        {
+            ["Presence:PollIntervalFloor"] = "00:00:01",
+            ["Presence:DefaultPollInterval"] = "00:00:02",
+            ["Presence:TimeoutMargin"] = "00:00:02",
+            ["Presence:OfflineAfter"] = "00:00:01",
+            ["Cloudlink:WebSocket:Ping"] = "00:00:01",
+            ["Cloudlink:WebSocket:Keepalive"] = "00:00:03",
+        }));
+        await new Seeding(server.Database, TimeProvider.System).RunAsync(new SeedOptions("lab/bench", 1, 0, "", false), _ => { });
+        var token = await server.LogInAsync();
+        var scenario = Path.Combine(server.DataDirectory, "scenario.json");
+        // After 3 s one is without a network for 8 s, and another closes its tunnel in order.
+        await File.WriteAllTextAsync(scenario, """{ "troubles": [ { "kind": "network-out", "at": 120, "for": 320, "devices": "1" }, { "kind": "no-tunnel", "at": 160, "for": 160, "devices": "1" } ] }""");
+        var options = new SimulationOptions
+        {
+            Server = server.Address.ToString(),
+            Fleet = "lab/bench",
+            Devices = 4,
+            Seed = Guid.NewGuid().ToString("N"),
+            Token = token,
+            Cloudlink = TunnelKind.WebSocket,
+            Scenario = scenario,
+            TimeScale = 40,
+            PollInterval = TimeSpan.FromSeconds(2),
+            RampUp = TimeSpan.FromMilliseconds(100),
+            SampleInterval = TimeSpan.FromMilliseconds(500),
+            Verify = true,
+            TimeoutMargin = TimeSpan.FromSeconds(2),
+            OfflineAfter = TimeSpan.FromSeconds(1),
+            Tolerance = TimeSpan.FromSeconds(10),
+        };
+        using var stop = new CancellationTokenSource();
+        await using var output = new StringWriter();
+        var running = Simulation.RunAsync(options, output, isTerminal: false, TimeProvider.System, stop.Token);
+        Task<string[]> UpAsync() => UuidsAsync(server, token, "is_connected_to_vpn eq true");
+
+        await UntilAsync(async () => (await UpAsync()).Length == 4, running);
+        await UntilAsync(async () => (await UpAsync()).Length < 4, running);
+        await UntilAsync(async () => (await UpAsync()).Length == 4, running);
+        var uuid = (await UpAsync())[0];
+        Task<Answer> CallAsync(string path, string method) => server.SendAsync("POST", $"/supervisor{path}", token, new JsonObject { ["uuid"] = uuid, ["method"] = method });
+        await UntilAsync(async () => (int)(await CallAsync("/v1/blink", "POST")).Status == 200, running);
+        Assert.Equal((200, "OK"), await WordAsync(CallAsync("/ping", "GET")));
+        Assert.Equal(202, (await WordAsync(CallAsync("/v1/reboot", "POST"))).Status);
+        await UntilAsync(async () => !(await UpAsync()).Contains(uuid), running);
+        await UntilAsync(async () => (await UpAsync()).Contains(uuid), running);
+
+        await stop.CancelAsync();
+        Assert.True(await running == Simulation.Good, output.ToString());
+    }
+
     private static async Task<string[]> UuidsAsync(StartedServer server, string token, string filter)
     {
         var answer = await server.SendAsync("GET", $"/v7/device?$select=uuid&$filter={Uri.EscapeDataString(filter)}", token);
