@@ -164,7 +164,8 @@ public sealed class SimulatedFleet : ITunnelEnds
     private void FollowTunnel(Entry entry)
     {
         var tunnel = entry.Device.Tunnel;
-        var way = !tunnel.IsUp ? TunnelWay.Closed : tunnel.IsHalfOpen ? TunnelWay.Silent : TunnelWay.Open;
+        // One that ends at once ends in order.
+        var way = !tunnel.IsUp || (tunnel.IsHalfOpen && tunnel.NextDue <= Now()) ? TunnelWay.Closed : tunnel.IsHalfOpen ? TunnelWay.Silent : TunnelWay.Open;
         if (webSockets is null || way == entry.Way)
             return;
         entry.Way = way;
