@@ -11,7 +11,7 @@ public sealed record CloudlinkSettings(Uri Server, string Uuid, string Key)
     /// <summary>What the HTTP upgrade goes through (certificates, proxies); null: the system's way.</summary>
     public HttpMessageInvoker? Http { get; init; }
 
-    public TimeProvider Time { get; init; } = TimeProvider.System;
+    public required TimeProvider Time { get; init; }
 
     /// <summary>The first attempt after a loss comes at a random instant within this; each further one within twice the time before.</summary>
     public TimeSpan FirstRetry { get; init; } = TimeSpan.FromSeconds(2);

@@ -71,6 +71,8 @@ public sealed class CloudlinkConnection : IDisposable
     /// <summary>When the other side was last heard, as a timestamp of the time provider.</summary>
     public long HeardAt => Volatile.Read(ref heardAt);
 
+    internal TimeProvider Time => time;
+
     internal bool IsEnded => Volatile.Read(ref ended) != 0;
 
     /// <summary>Reads until the connection ends; its streams end with it. What is left to do is <see cref="CloseAsync"/>.</summary>

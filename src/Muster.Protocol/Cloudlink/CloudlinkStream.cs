@@ -115,7 +115,7 @@ public sealed class CloudlinkStream : Stream
     {
         try
         {
-            await channel.Completion.WaitAsync(Linger).ConfigureAwait(false);
+            await channel.Completion.WaitAsync(Linger, connection.Time).ConfigureAwait(false);
         }
         catch (Exception)
         {

@@ -6,17 +6,13 @@ namespace Muster.Protocol.Cloudlink;
 /// <summary>The TCP ports of the device itself, on its loopback.</summary>
 public static class LocalPorts
 {
-    private static readonly TimeSpan DialLimit = TimeSpan.FromSeconds(5);
-
     /// <summary>Dials the port; nobody serves it when nothing listens there.</summary>
     public static async ValueTask<CloudlinkService?> DialAsync(int port, CancellationToken cancellation)
     {
         var socket = new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
-        using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-        limit.CancelAfter(DialLimit);
         try
         {
-            await socket.ConnectAsync(new IPEndPoint(IPAddress.Loopback, port), limit.Token).ConfigureAwait(false);
+            await socket.ConnectAsync(new IPEndPoint(IPAddress.Loopback, port), cancellation).ConfigureAwait(false);
         }
         catch (Exception e) when (e is SocketException or OperationCanceledException)
         {

@@ -25,6 +25,9 @@ public sealed class WebSocketTunnels : IAsyncDisposable
     /// <summary>The server has told everybody of what it knows by now, ms.</summary>
     private const long Told = 1_000;
 
+    /// <summary>A device that goes in order says first what it is about to say.</summary>
+    private static readonly TimeSpan LastWords = TimeSpan.FromMilliseconds(250);
+
     private readonly Uri server;
     private readonly string? ca;
     private readonly TimeProvider time;
@@ -92,7 +95,7 @@ public sealed class WebSocketTunnels : IAsyncDisposable
                         if (life is not null)
                             return;
                         since = owner.Now();
-                        life = new();
+                        life = new(Timeout.InfiniteTimeSpan, owner.time);
                         run = RunAsync(run, life);
                         break;
                     case TunnelWay.Silent:
@@ -111,7 +114,7 @@ public sealed class WebSocketTunnels : IAsyncDisposable
         private void End()
         {
             endedAt = owner.Now();
-            life?.Cancel();
+            life?.CancelAfter(LastWords);
             life = null;
         }
 

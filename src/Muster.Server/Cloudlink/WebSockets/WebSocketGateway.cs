@@ -270,7 +270,7 @@ internal sealed partial class WebSocketGateway(
 
         var within = Math.Max(1, (double)connections.Count / options.Value.LoginsPerSecond);
         var farewells = connections.ConvertAll(connection => (Connection: connection, Said: connection.SayGoodbyeAsync("restart", within)));
-        await Task.WhenAny(Task.WhenAll(farewells.Select(farewell => farewell.Said)), Task.Delay(FarewellLimit, CancellationToken.None));
+        await Task.WhenAny(Task.WhenAll(farewells.Select(farewell => farewell.Said)), Task.Delay(FarewellLimit, time, cancellationToken));
         foreach (var (connection, _) in farewells.Where(farewell => !farewell.Said.IsCompleted))
             connection.Abort();
     }
