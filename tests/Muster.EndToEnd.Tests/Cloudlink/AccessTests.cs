@@ -51,7 +51,8 @@ public sealed class AccessTests : IAsyncLifetime
             printf 'CONNECT %s HTTP/1.0\r\nProxy-Authorization: Basic {{credentials}}\r\n\r\n' "$1" >&3
             while IFS= read -r -u 3 line && [ "$line" != $'\r' ]; do :; done
             cat <&3 &
-            exec cat >&3
+            cat >&3
+            kill $!
 
             """));
         var (code, text) = await SshAsync("-o", $"ProxyCommand=/bin/bash {proxy} %h:%p", "-p", "22222", $"root@{device.Uuid}.balena");
@@ -196,8 +197,10 @@ public sealed class AccessTests : IAsyncLifetime
     {
         using var run = Process.Start(new ProcessStartInfo(program, arguments) { RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true })!;
         run.StandardInput.Close();
-        var (output, errors) = (run.StandardOutput.ReadToEndAsync(), run.StandardError.ReadToEndAsync());
-        await run.WaitForExitAsync().WaitAsync(Patience);
+        using var late = new CancellationTokenSource(Patience);
+        await using var killing = late.Token.Register(() => run.Kill(entireProcessTree: true));
+        var (output, errors) = (run.StandardOutput.ReadToEndAsync(CancellationToken.None), run.StandardError.ReadToEndAsync(CancellationToken.None));
+        await run.WaitForExitAsync(CancellationToken.None);
         return (run.ExitCode, (await output + await errors).Trim());
     }
 }
