@@ -114,6 +114,26 @@ public sealed class TerminalTests(Browser browser) : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_person_has_only_so_many_terminals_and_a_closed_page_gives_its_own_back()
+    {
+        await VisitAsync();
+        await OpenAsync();
+        var first = page;
+        page = await first.Context.NewPageAsync();
+        await page.OpenAsync($"/devices/{device.Uuid}?tab=terminal");
+        await OpenAsync();
+        page = await first.Context.NewPageAsync();
+        await page.OpenAsync($"/devices/{device.Uuid}?tab=terminal");
+        await OpenAsync("Too many terminals are open; close one, or try again later.");
+
+        await first.CloseAsync();
+        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(30));
+        while ((await fleet.GetAsync("/muster/v1/audit?what=terminal.open"))!["entries"]!.AsArray().All(entry => entry!["outcome"] is null))
+            await Task.Delay(100, limit.Token);
+        await OpenAsync();
+    }
+
+    [Fact]
     public async Task Another_site_and_an_observer_get_no_terminal()
     {
         await VisitAsync();
