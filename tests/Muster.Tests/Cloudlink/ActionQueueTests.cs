@@ -206,6 +206,7 @@ public sealed class ActionQueueTests
         var device = await server.AddConnectedDeviceAsync();
         var answer = await QueueAsync(server, server.Admin, "/supervisor/v1/reboot?muster_queue=true", new() { ["uuid"] = device.Uuid });
         Assert.Equal((202, "queued"), (answer.Status, (string)answer.Json["state"]!));
+        Assert.Equal(["action.queue"], (await server.GetAsync("/muster/v1/audit", server.Admin)).Json["entries"]!.AsArray().Select(e => (string)e!["what"]!));
         tunnel.ConnectAnswer = "HTTP/1.1 200 OK\r\n\r\n";
         await ConnectAsync(server, device, connected: false);
         await ConnectAsync(server, device);

@@ -14,7 +14,7 @@ namespace Muster.Server.Cloudlink.Actions;
 /// as soon as the device is connected. Nobody need tell it for ever: what it is not told it finds by looking, every few seconds.
 /// </summary>
 internal sealed partial class ActionQueue(
-    QueuedActions actions, ConnectedDevices connected, CloudlinkSessions sessions, LiveFeed feed, AuditedCalls calls, AuditLog audit, Callers callers,
+    QueuedActions actions, ConnectedDevices connected, DeviceTunnel tunnels, CloudlinkSessions sessions, LiveFeed feed, AuditedCalls calls, AuditLog audit, Callers callers,
     Database database, IHostApplicationLifetime lifetime, TimeProvider time, ILogger<ActionQueue> log) : BackgroundService
 {
     /// <summary>Devices that are asked at once.</summary>
@@ -28,6 +28,9 @@ internal sealed partial class ActionQueue(
 
     /// <summary>A device that counts as connected, but to which nothing gets through.</summary>
     private static readonly TimeSpan Pause = TimeSpan.FromSeconds(10);
+
+    /// <summary>A device that does not take a connection by then is not reached.</summary>
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(15);
 
     private static readonly TimeSpan AgainAfter = TimeSpan.FromSeconds(1);
 
@@ -252,7 +255,16 @@ internal sealed partial class ActionQueue(
             return false;
         }
 
-        if (link.Tunnel is not { } tunnel || await actions.ClaimAsync(device, ending) is not { } claimed)
+        if (link.Tunnel is not { } tunnel || !await actions.AnyWaitsAsync(device, ending))
+            return false;
+        // An attempt that reaches nobody is no business of the audit log's.
+        if (!await ReachesAsync(tunnel))
+        {
+            paused[uuid] = time.GetTimestamp();
+            return false;
+        }
+
+        if (await actions.ClaimAsync(device, ending) is not { } claimed)
             return false;
         Changed?.Invoke(device);
         SupervisorAnswer? answer;
@@ -284,6 +296,21 @@ internal sealed partial class ActionQueue(
         if (waiting.TryGetValue(claimed.Action.Id, out var end))
             end.TrySetResult(answer);
         return true;
+    }
+
+    private async Task<bool> ReachesAsync(TunnelledDevice tunnel)
+    {
+        using var late = new CancellationTokenSource(Patience, time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(late.Token, ending);
+        try
+        {
+            await using var stream = await tunnels.ConnectAsync(tunnel, tunnel.ApiPort ?? 80, either.Token);
+            return true;
+        }
+        catch (Exception e) when (e is TunnelException || (e is OperationCanceledException && !ending.IsCancellationRequested))
+        {
+            return false;
+        }
     }
 
     /// <summary>Null when the person may not do it any more.</summary>

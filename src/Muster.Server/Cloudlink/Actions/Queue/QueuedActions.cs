@@ -99,6 +99,14 @@ internal sealed class QueuedActions(Database database, IOptions<CloudlinkOptions
         },
         cancellation);
 
+    /// <summary>Whether an action waits for the device.</summary>
+    public async Task<bool> AnyWaitsAsync(long device, CancellationToken cancellation)
+    {
+        await using var connection = await database.OpenReadAsync(cancellation);
+        await using var command = connection.Statement("SELECT 1 FROM queued_action WHERE device_id = @p0 AND state = 'queued' AND expires_at > @p1 LIMIT 1", device, Now);
+        return await command.ExecuteScalarAsync(cancellation) is not null;
+    }
+
     /// <summary>The oldest action of the device that waits, claimed for this process; null when there is none, or one is under way.</summary>
     public Task<ClaimedAction?> ClaimAsync(long device, CancellationToken cancellation) => database.WriteAsync<ClaimedAction?>(
         async write =>
