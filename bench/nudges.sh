@@ -13,7 +13,7 @@ stop() { for pid in $pids; do kill "$pid" 2>/dev/null || true; wait "$pid" 2>/de
 trap 'stop; [ -n "${KEEP:-}" ] || rm -rf "$work"' EXIT
 trap 'exit 1' INT TERM
 export Admin__Email=admin@muster.test Admin__Password=only-for-this-run
-"$muster" serve --urls "http://127.0.0.1:$port" --data "$work/data" --Cloudlink:ProxyPort "$proxy" >"$work/log" 2>&1 &
+"$muster" serve --urls "http://127.0.0.1:$port" --data "$work/data" --Cloudlink:ProxyPort "$proxy" --Cloudlink:ProxyKey "$Admin__Password" >"$work/log" 2>&1 &
 server=$!
 pids="$server"
 until curl -sf "http://127.0.0.1:$port/readyz" >/dev/null; do kill -0 "$server"; sleep 0.2; done
@@ -47,7 +47,7 @@ print(fleet['slug'], key)
 PY
 made=$(python3 "$work/fleet.py" "$work" "http://127.0.0.1:$port")
 set -- $made
-"$muster" simulate --server "http://127.0.0.1:$port" --fleet "$1" --provisioning-key "$2" --devices "$devices" --service-key "$service_key" --proxy-port "$proxy" --poll-interval 900 --ramp-up 20 >"$work/devices.log" 2>&1 &
+"$muster" simulate --server "http://127.0.0.1:$port" --fleet "$1" --provisioning-key "$2" --devices "$devices" --service-key "$service_key" --proxy-port "$proxy" --proxy-key "$Admin__Password" --poll-interval 900 --ramp-up 20 >"$work/devices.log" 2>&1 &
 pids="$! $pids"
 cat "$work/api.py" - >"$work/measure.py" <<'PY'
 devices, fleet = int(sys.argv[3]), json.load(open(work + '/fleet.json'))
@@ -55,7 +55,7 @@ database = sqlite3.connect('file:%s/data/muster.db?mode=ro' % work, uri=True)
 def until(condition):
     while not condition():
         time.sleep(0.5)
-settled = lambda: call('GET', "/v7/device/$count?$filter=overall_status eq 'operational' and is_connected_to_vpn eq true", token=token)
+settled = lambda: call('GET', "/v7/device/$count?$filter=overall_status eq 'operational' and is_connected_to_vpn eq true", token=token)['d']
 until(lambda: settled() == devices)
 time.sleep(5)
 def tell(what, since, column, table, of=None):
