@@ -17,6 +17,7 @@ export Admin__Email=admin@muster.test Admin__Password=only-for-this-run
 server=$!
 pids="$server"
 until curl -sf "http://127.0.0.1:$port/readyz" >/dev/null; do kill -0 "$server"; sleep 0.2; done
+sleep 3
 service_key=$("$muster" key add tunnels --data "$work/data")
 cat >"$work/api.py" <<'PY'
 import json, sqlite3, sys, time, urllib.request

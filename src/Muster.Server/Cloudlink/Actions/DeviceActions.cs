@@ -18,6 +18,8 @@ public sealed class DeviceActions
 
     private static readonly DeviceActionAnswer NotFound = new(DeviceActionOutcome.NotFound, "There is no such device.");
 
+    private static readonly DeviceActionAnswer Frozen = new(DeviceActionOutcome.NotConnected, "The device is frozen and takes no actions.");
+
     private readonly ConnectedDevices connected;
     private readonly AuditedCalls calls;
     private readonly AuditLog audit;
@@ -40,54 +42,13 @@ public sealed class DeviceActions
     /// <param name="force">Overrides an update lock.</param>
     /// <param name="from">The caller's address, for the audit log.</param>
     /// <exception cref="Storage.DatabaseAwayException">Nothing was done.</exception>
-    public async Task<DeviceActionAnswer> RunAsync(Caller caller, string device, DeviceAction action, long? imageId = null, bool force = false, string? from = null, CancellationToken cancellation = default)
-    {
-        if (action.IsOfService() && imageId is null)
-            throw new ArgumentException("An action on a service needs its image.", nameof(imageId));
-        if (await connected.LinkAsync(device, cancellation) is not { } link || !SupervisorRule.MaySee(caller, link.Id, link.OrganizationId))
-            return NotFound;
-        var asker = new Asker(caller, from);
-        var call = Call(action, link.FleetId, imageId, force);
-        if (!SupervisorRule.MayCall(caller, link.Id, link.OrganizationId, call.Method))
-        {
-            await calls.RefusedAsync(asker, [(link.Id, link.OrganizationId)], call, cancellation);
-            return new(DeviceActionOutcome.NotAllowed, "Your role does not allow this.");
-        }
-
-        if (!link.IsFrozen && link.Tunnel is { } tunnel)
-            return Answer(action, await calls.CallAsync(asker, tunnel, call, note: null, cancellation), force);
-        await audit.NoteAsync([new(caller, call.What, link.Id, link.OrganizationId, from, call.Detail)], link.IsFrozen ? "frozen" : "not connected", cancellation);
-        return link.IsFrozen
-            ? new(DeviceActionOutcome.NotConnected, "The device is frozen and takes no actions.")
-            : new(DeviceActionOutcome.NotConnected, Missing(action, link), DownSince: link.ChangedAt);
-    }
+    public Task<DeviceActionAnswer> RunAsync(Caller caller, string device, DeviceAction action, long? imageId = null, bool force = false, string? from = null, CancellationToken cancellation = default) =>
+        IfAllowedAsync(new(caller, from), device, action, imageId, force, (asker, link, call) => RunAsync(asker, link, action, call, force, cancellation), cancellation);
 
     /// <summary>Has the device do it when it is connected again: once, if that is before the server's usual expiry.</summary>
-    /// <inheritdoc cref="RunAsync"/>
-    public async Task<DeviceActionAnswer> QueueAsync(Caller caller, string device, DeviceAction action, long? imageId = null, bool force = false, string? from = null, CancellationToken cancellation = default)
-    {
-        if (await connected.LinkAsync(device, cancellation) is not { } link || !SupervisorRule.MaySee(caller, link.Id, link.OrganizationId))
-            return NotFound;
-        var asker = new Asker(caller, from);
-        var call = Call(action, link.FleetId, imageId, force);
-        if (!SupervisorRule.MayCall(caller, link.Id, link.OrganizationId, call.Method))
-        {
-            await calls.RefusedAsync(asker, [(link.Id, link.OrganizationId)], call, cancellation);
-            return new(DeviceActionOutcome.NotAllowed, "Your role does not allow this.");
-        }
-
-        if (link.IsFrozen)
-            return new(DeviceActionOutcome.NotConnected, "The device is frozen and takes no actions.");
-        try
-        {
-            await queue.AddAsync(new(asker, call, options.ActionExpiry, Key: null), [link], cancellation);
-            return new(DeviceActionOutcome.Queued, $"{action.Word()} is queued: it is done when the device is back.");
-        }
-        catch (QueueRefusedException e)
-        {
-            return new(DeviceActionOutcome.Refused, e.Message);
-        }
-    }
+    /// <inheritdoc cref="RunAsync(Caller, string, DeviceAction, long?, bool, string?, CancellationToken)"/>
+    public Task<DeviceActionAnswer> QueueAsync(Caller caller, string device, DeviceAction action, long? imageId = null, bool force = false, string? from = null, CancellationToken cancellation = default) =>
+        IfAllowedAsync(new(caller, from), device, action, imageId, force, (asker, link, call) => QueueAsync(asker, link, action, call, cancellation), cancellation);
 
     /// <summary>The newest queued actions of a device; none for who may not see it.</summary>
     /// <exception cref="Storage.DatabaseAwayException">The database is away.</exception>
@@ -100,6 +61,43 @@ public sealed class DeviceActions
         await actions.FindAsync(action, cancellation) is { } queued
         && SupervisorRule.MayCall(caller, queued.DeviceId, queued.OrganizationId, new(queued.Method))
         && await queue.CancelAsync(new(caller, from), queued, cancellation);
+
+    private async Task<DeviceActionAnswer> IfAllowedAsync(
+        Asker asker, string device, DeviceAction action, long? imageId, bool force, Func<Asker, DeviceLink, SupervisorCall, Task<DeviceActionAnswer>> work, CancellationToken cancellation)
+    {
+        if (action.IsOfService() && imageId is null)
+            throw new ArgumentException("An action on a service needs its image.", nameof(imageId));
+        if (await connected.LinkAsync(device, cancellation) is not { } link || !SupervisorRule.MaySee(asker.Caller, link.Id, link.OrganizationId))
+            return NotFound;
+        var call = Call(action, link.FleetId, imageId, force);
+        if (SupervisorRule.MayCall(asker.Caller, link.Id, link.OrganizationId, call.Method))
+            return await work(asker, link, call);
+        await calls.RefusedAsync(asker, [(link.Id, link.OrganizationId)], call, cancellation);
+        return new(DeviceActionOutcome.NotAllowed, "Your role does not allow this.");
+    }
+
+    private async Task<DeviceActionAnswer> RunAsync(Asker asker, DeviceLink link, DeviceAction action, SupervisorCall call, bool force, CancellationToken cancellation)
+    {
+        if (!link.IsFrozen && link.Tunnel is { } tunnel)
+            return Answer(action, await calls.CallAsync(asker, tunnel, call, note: null, cancellation), force);
+        await audit.NoteAsync([new(asker.Caller, call.What, link.Id, link.OrganizationId, asker.From, call.Detail)], link.IsFrozen ? "frozen" : "not connected", cancellation);
+        return link.IsFrozen ? Frozen : new(DeviceActionOutcome.NotConnected, Missing(action, link), DownSince: link.ChangedAt);
+    }
+
+    private async Task<DeviceActionAnswer> QueueAsync(Asker asker, DeviceLink link, DeviceAction action, SupervisorCall call, CancellationToken cancellation)
+    {
+        if (link.IsFrozen)
+            return Frozen;
+        try
+        {
+            await queue.AddAsync(new(asker, call, options.ActionExpiry, Key: null), [link], cancellation);
+            return new(DeviceActionOutcome.Queued, $"{action.Word()} is queued: it is done when the device is back.");
+        }
+        catch (QueueRefusedException e)
+        {
+            return new(DeviceActionOutcome.Refused, e.Message);
+        }
+    }
 
     private static string Missing(DeviceAction action, DeviceLink link)
     {
