@@ -171,11 +171,11 @@ public sealed class OpenVpnGatewayTests(ITestOutputHelper output)
         var given = (await curious.RunAsync("ip", "route", "show", "dev", "resin-vpn")).Output.Trim();
         Assert.Equal(TunnelNetwork.GatewayTunnelAddress, given.Split(' ')[0]);
         Assert.DoesNotContain('\n', given);
-        await Shell.IpAsync(curious.Space, "route add 100.64.0.0/16 dev resin-vpn", $"route add {other.Address}/32 dev resin-vpn", $"route add {network.Server.Address.Host}/32 dev resin-vpn");
+        await Shell.IpAsync(curious.Space, "route add 100.64.0.0/16 dev resin-vpn", $"route add {other.Address}/32 dev resin-vpn", $"route add {TunnelNetwork.BridgeAddress}/32 dev resin-vpn");
         var otherTunnel = await other.TunnelAddressAsync();
 
         // Where nothing is filtered every one of these ways is open, because this machine forwards: the test can fail.
-        foreach (var url in new[] { $"http://{TunnelNetwork.GatewayTunnelAddress}:9999/", $"http://{otherTunnel}/", $"http://{other.Address}/", $"{network.Server.Address}healthz" })
+        foreach (var url in new[] { $"http://{TunnelNetwork.GatewayTunnelAddress}:9999/", $"http://{otherTunnel}/", $"http://{other.Address}/", $"http://{TunnelNetwork.BridgeAddress}:9999/" })
         {
             var isReached = await curious.ReachesAsync(url, throughCard: "resin-vpn");
             Assert.True(isReached == (firewall == "none"), $"{url}: {(isReached ? "reached" : "not reached")}");

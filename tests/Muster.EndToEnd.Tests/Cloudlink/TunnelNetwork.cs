@@ -21,8 +21,10 @@ internal sealed partial class TunnelNetwork : IAsyncDisposable
     /// <summary>Its address inside the tunnels.</summary>
     public const string GatewayTunnelAddress = "100.64.0.1";
 
+    /// <summary>The gateway's machine among the devices, outside of the tunnels.</summary>
+    public const string BridgeAddress = "10.79.128.1";
+
     private const string Bridge = "devices";
-    private const string BridgeAddress = "10.79.128.1";
     private const string Prefix = "muster-";
 
     private static int made;
