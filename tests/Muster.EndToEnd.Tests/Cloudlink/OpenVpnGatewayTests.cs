@@ -167,6 +167,11 @@ public sealed class OpenVpnGatewayTests(ITestOutputHelper output)
         using var listening = network.StartInGateway("python3", "-u", "-m", "http.server", "9999");
         Assert.Contains("Serving", await listening.StandardOutput.ReadLineAsync(), StringComparison.Ordinal);
 
+        // Somebody clears the machine's rules, as a restart of Debian's nftables.service does.
+        await Shell.RunAsync($"ip netns exec {network.GatewaySpace} nft flush ruleset");
+        if (firewall == "nft")
+            await UntilAsync(async () => (await Shell.RunAsync($"ip netns exec {network.GatewaySpace} nft list tables")).Contains("muster_tun_muster", StringComparison.Ordinal), "no filter");
+
         // It was given a way to the gateway's tunnel address only; a curious one gives itself all ways.
         var given = (await curious.RunAsync("ip", "route", "show", "dev", "resin-vpn")).Output.Trim();
         Assert.Equal(TunnelNetwork.GatewayTunnelAddress, given.Split(' ')[0]);

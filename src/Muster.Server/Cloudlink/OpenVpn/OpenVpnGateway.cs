@@ -25,6 +25,10 @@ internal sealed partial class OpenVpnGateway : BackgroundService
     private static readonly TimeSpan ShortestPause = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan LookAgain = TimeSpan.FromSeconds(15);
+
+    /// <summary>Somebody may flush the machine's rules (Debian's nftables.service does, when it is restarted).</summary>
+    private static readonly TimeSpan FilterAgain = TimeSpan.FromSeconds(10);
+
     private static readonly TimeSpan RenewBefore = TimeSpan.FromDays(60);
 
     private readonly GatewayParts parts;
@@ -131,13 +135,16 @@ internal sealed partial class OpenVpnGateway : BackgroundService
             using var end = CancellationTokenSource.CreateLinkedTokenSource(stopping, renewal.Token);
             await using var calendar = time.CreateTimer(
                 _ => { if (certificateEnds - time.GetUtcNow() < RenewBefore) renewal.Cancel(); }, null, TimeSpan.FromHours(1), TimeSpan.FromHours(1));
+            var filtering = KeepFilteredAsync(end);
             await conversation.RunAsync(end.Token);
             isListening = false;
+            await end.CancelAsync();
+            var unfiltered = await filtering;
             Break(conversation.TakeSessions("The gateway's openvpn ended; the device is expected back."));
             conversation.Dispose();
             await process.EndAsync();
             stopping.ThrowIfCancellationRequested();
-            return renewal.IsCancellationRequested ? null : conversation.Fatal ?? process.Complaint ?? "it ended";
+            return renewal.IsCancellationRequested ? null : unfiltered ?? conversation.Fatal ?? process.Complaint ?? "it ended";
         }
         catch (Exception e) when (e is OpenVpnEndedException or IOException or UnauthorizedAccessException or Win32Exception)
         {
@@ -165,6 +172,30 @@ internal sealed partial class OpenVpnGateway : BackgroundService
     private static (string User, string Group)? Unprivileged() => Environment.IsPrivilegedProcess
         ? ("nobody", File.ReadLines("/etc/group").Any(line => line.StartsWith("nogroup:", StringComparison.Ordinal)) ? "nogroup" : "nobody")
         : null;
+
+    /// <summary>Loads the filter again and again; where that fails, the gateway ends.</summary>
+    /// <returns>Why it failed; null when the gateway ended for another reason.</returns>
+    private async Task<string?> KeepFilteredAsync(CancellationTokenSource end)
+    {
+        try
+        {
+            while (true)
+            {
+                await Task.Delay(FilterAgain, time, end.Token);
+                if (options.Firewall == "nft")
+                    await FilterAsync(end.Token);
+            }
+        }
+        catch (OperationCanceledException)
+        {
+            return null;
+        }
+        catch (Exception e) when (e is OpenVpnEndedException or IOException or Win32Exception)
+        {
+            await end.CancelAsync();
+            return e.Message;
+        }
+    }
 
     /// <exception cref="OpenVpnEndedException">nft refused; without the filter there is no gateway.</exception>
     private async Task FilterAsync(CancellationToken stopping)
