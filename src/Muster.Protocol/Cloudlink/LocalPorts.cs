@@ -3,16 +3,19 @@ using System.Net.Sockets;
 
 namespace Muster.Protocol.Cloudlink;
 
-/// <summary>The TCP ports of the device itself, on its loopback.</summary>
+/// <summary>The TCP ports of the device itself.</summary>
 public static class LocalPorts
 {
-    /// <summary>Dials the port; nobody serves it when nothing listens there.</summary>
-    public static async ValueTask<CloudlinkService?> DialAsync(int port, CancellationToken cancellation)
+    /// <summary>Dials the port on the loopback; nobody serves it when nothing listens there.</summary>
+    public static ValueTask<CloudlinkService?> DialAsync(int port, CancellationToken cancellation) => DialAsync(IPAddress.Loopback, port, cancellation);
+
+    /// <summary>The same for a service that listens on another address of the device.</summary>
+    public static async ValueTask<CloudlinkService?> DialAsync(IPAddress address, int port, CancellationToken cancellation)
     {
         var socket = new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
         try
         {
-            await socket.ConnectAsync(new IPEndPoint(IPAddress.Loopback, port), cancellation).ConfigureAwait(false);
+            await socket.ConnectAsync(new IPEndPoint(address, port), cancellation).ConfigureAwait(false);
         }
         catch (Exception e) when (e is SocketException or OperationCanceledException)
         {

@@ -5,7 +5,7 @@ using System.Net.Sockets;
 
 namespace Muster.EndToEnd.Tests.Cloudlink;
 
-/// <summary>A real OpenSSH server on a port of the loopback, as a device's host OS has one on port 22222: root, by the keys that <c>/os/v1/config</c> gives.</summary>
+/// <summary>A real OpenSSH server, as a device's host OS has one on port 22222: root, by the keys that <c>/os/v1/config</c> gives. It stands on a port of the loopback, or in a device's namespace.</summary>
 internal sealed class DeviceSshServer : IAsyncDisposable
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
@@ -17,6 +17,9 @@ internal sealed class DeviceSshServer : IAsyncDisposable
 
     public int Port { get; private set; }
 
+    /// <summary>The namespace; null: the test's own, and there the loopback only.</summary>
+    public string? Space { get; private init; }
+
     /// <summary>Lines that the server wrote.</summary>
     public string Output => File.Exists(At("log")) ? File.ReadAllText(At("log")) : "";
 
@@ -24,6 +27,14 @@ internal sealed class DeviceSshServer : IAsyncDisposable
     public static async Task<DeviceSshServer> StartAsync(string authorizedKeys)
     {
         var device = new DeviceSshServer();
+        await device.StartServerAsync(authorizedKeys);
+        return device;
+    }
+
+    /// <summary>On port 22222 of a device's namespace.</summary>
+    public static async Task<DeviceSshServer> StartInAsync(string space, string authorizedKeys)
+    {
+        var device = new DeviceSshServer { Space = space, Port = 22222 };
         await device.StartServerAsync(authorizedKeys);
         return device;
     }
@@ -62,7 +73,7 @@ internal sealed class DeviceSshServer : IAsyncDisposable
         await File.WriteAllTextAsync(At("sshd_config"), string.Create(CultureInfo.InvariantCulture,
             $"""
             Port {Port}
-            ListenAddress 127.0.0.1
+            ListenAddress {(Space is null ? "127.0.0.1" : "0.0.0.0")}
             HostKey {At("host_key")}
             AuthorizedKeysFile {At("authorized_keys")}
             PasswordAuthentication no
@@ -74,26 +85,14 @@ internal sealed class DeviceSshServer : IAsyncDisposable
             SetEnv PATH={path}/usr/local/bin:/usr/bin:/bin
 
             """));
-        server = Process.Start(new ProcessStartInfo("/usr/sbin/sshd", ["-D", "-E", At("log"), "-f", At("sshd_config")]))!;
+        File.Delete(At("log"));
+        string[] command = ["/usr/sbin/sshd", "-D", "-E", At("log"), "-f", At("sshd_config")];
+        server = Space is null ? Process.Start(command[0], command[1..]) : Process.Start("ip", ["netns", "exec", Space, .. command]);
         var waited = Stopwatch.StartNew();
-        while (!await AnswersAsync())
+        while (!Output.Contains("Server listening", StringComparison.Ordinal))
         {
             Assert.True(waited.Elapsed < Patience && !server.HasExited, $"sshd does not answer: {Output}");
             await Task.Delay(50);
-        }
-    }
-
-    private async Task<bool> AnswersAsync()
-    {
-        try
-        {
-            using var client = new TcpClient();
-            await client.ConnectAsync(IPAddress.Loopback, Port);
-            return true;
-        }
-        catch (SocketException)
-        {
-            return false;
         }
     }
 

@@ -57,6 +57,9 @@ internal sealed partial class TunnelNetwork : IAsyncDisposable
 
     public string GatewaySpace => name + "-gw";
 
+    /// <summary>Of the administrator's session.</summary>
+    public string Token => token;
+
     /// <summary>The test's own end of its link to the gateway.</summary>
     public string HostAddress { get; }
 
@@ -66,7 +69,7 @@ internal sealed partial class TunnelNetwork : IAsyncDisposable
     /// <param name="settings">Further settings of Muster, as <c>--Key=value</c>.</param>
     public static async Task<TunnelNetwork> StartGatewayAsync(params string[] settings)
     {
-        Assert.SkipUnless(IsPossible, Need);
+        Assert.True(IsPossible, Need);
         await RemoveLeftoversAsync();
         var network = new TunnelNetwork(Interlocked.Increment(ref made));
         try
@@ -151,6 +154,9 @@ internal sealed partial class TunnelNetwork : IAsyncDisposable
 
     /// <summary>Process id of the gateway's openvpn; null while there is none.</summary>
     public async Task<int?> OpenVpnIdAsync() => (await ProcessesAsync(GatewaySpace)).Cast<int?>().FirstOrDefault(id => Name(id!.Value) == "openvpn");
+
+    /// <summary>The test itself can dial devices, past Muster.</summary>
+    public Task OpenWayToDevicesAsync() => Shell.IpAsync(null, $"route add 10.79.128.0/17 via {gatewayAddress}");
 
     /// <summary>The path between a device and the gateway takes nothing any more, and neither end is told.</summary>
     public Task CutAsync(DeviceHost device) => Shell.IpAsync(GatewaySpace, $"link set {device.Port} nomaster");
