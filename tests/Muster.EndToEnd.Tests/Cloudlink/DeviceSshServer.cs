@@ -87,7 +87,10 @@ internal sealed class DeviceSshServer : IAsyncDisposable
             """));
         File.Delete(At("log"));
         string[] command = ["/usr/sbin/sshd", "-D", "-E", At("log"), "-f", At("sshd_config")];
-        server = Space is null ? Process.Start(command[0], command[1..]) : Process.Start("ip", ["netns", "exec", Space, .. command]);
+        if (Space is not null)
+            command = ["/usr/sbin/ip", "netns", "exec", Space, .. command];
+        // It writes to its log only; what it inherits it would hold open for as long as it runs.
+        server = Process.Start(new ProcessStartInfo(command[0], command[1..]) { RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true })!;
         var waited = Stopwatch.StartNew();
         while (!Output.Contains("Server listening", StringComparison.Ordinal))
         {
