@@ -40,6 +40,14 @@ internal sealed partial class AuditLog(Database database, IOptions<InsightOption
     /// <exception cref="DatabaseAwayException">It is not on record.</exception>
     public Task NoteAsync(IReadOnlyList<AuditEntry> entries, string outcome, CancellationToken cancellation) => WriteAsync(entries, outcome, cancellation);
 
+    /// <summary>What is done by a transaction: on record with it, or not at all.</summary>
+    public async Task NoteAsync(WriteScope write, IReadOnlyList<AuditEntry> entries, string outcome)
+    {
+        var now = time.GetUtcNow().ToUnixTimeMilliseconds();
+        foreach (var entry in entries)
+            await InsertAsync(write, entry, outcome, now, CancellationToken.None);
+    }
+
     /// <summary>How it ended. While the database is away the outcome is kept, and written when it is back.</summary>
     public Task EndAsync(long id, string outcome) => EndAllAsync([(id, outcome)]);
 

@@ -40,6 +40,25 @@ public sealed class AuditLogTests
     }
 
     [Theory, MemberData(nameof(TestDatabases.Kinds), MemberType = typeof(TestDatabases))]
+    public async Task Opening_a_device_to_everybody_is_on_record_with_the_change_and_a_refused_one_is_neither(string kind)
+    {
+        await using var server = await ServerWithFleet.StartAsync(kind);
+        var device = await server.AddDeviceAsync();
+
+        async Task<int> OpenAsync(string token, bool open) =>
+            (await server.Server.SendAsync("PATCH", $"/v7/device({device.Id})", token, new JsonObject { ["is_web_accessible"] = open })).Status;
+
+        Assert.Equal(401, await OpenAsync(await server.LogInAsAsync(Role.Observer), true));
+        Assert.Empty(await EntriesAsync(server, server.Admin));
+        Assert.Equal(200, await OpenAsync(server.Admin, true));
+        Assert.Equal(200, await OpenAsync(server.Admin, false));
+
+        var entries = await EntriesAsync(server, server.Admin);
+        Assert.Equal(["device-url.off", "device-url.on"], entries.Select(entry => (string)entry!["what"]!));
+        Assert.All(entries, entry => Assert.Equal((device.Uuid, "done"), ((string)entry!["device_uuid"]!, (string)entry["outcome"]!)));
+    }
+
+    [Theory, MemberData(nameof(TestDatabases.Kinds), MemberType = typeof(TestDatabases))]
     public async Task What_a_process_that_died_had_begun_ended_nobody_knows_how(string kind)
     {
         await using var server = await ServerWithFleet.StartAsync(kind);

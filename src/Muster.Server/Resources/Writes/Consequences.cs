@@ -30,6 +30,9 @@ internal sealed class Consequences
     /// <summary>Tunnel service instances that said they live.</summary>
     public HashSet<long> ServiceInstances { get; } = [];
 
+    /// <summary>What goes into the audit log with the write, in its transaction: a short word, and the device.</summary>
+    public List<(string What, long Device)> Audited { get; } = [];
+
     /// <summary>Whether what a caller may do has changed for anybody.</summary>
     public bool Callers { get; set; }
 

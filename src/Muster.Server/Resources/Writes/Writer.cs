@@ -3,6 +3,7 @@ using System.Text.Json;
 using Muster.Core.Access;
 using Muster.Core.Query;
 using Muster.Server.Devices.Reports;
+using Muster.Server.Insight;
 using Muster.Server.Presence;
 using Muster.Storage;
 using Muster.Storage.Resources;
@@ -13,7 +14,7 @@ namespace Muster.Server.Resources.Writes;
 /// Carries out writes: one transaction per request; whoever's work depends on what changed is told after the commit and
 /// before the answer, so that the next read shows the consequences.
 /// </summary>
-internal sealed partial class Writer(Database database, Callers callers, ResourceRules rules, ConstraintErrors constraints, FleetPresence presence, OsProgress progress, DeviceEdits edits, TimeProvider time, ILogger<Writer> log)
+internal sealed partial class Writer(Database database, Callers callers, ResourceRules rules, ConstraintErrors constraints, FleetPresence presence, OsProgress progress, DeviceEdits edits, AuditLog audit, TimeProvider time, ILogger<Writer> log)
 {
     /// <summary>POST: a new row. Its JSON, as a read would show it, and its id.</summary>
     /// <exception cref="RefusedException">Nothing was written.</exception>
@@ -95,7 +96,9 @@ internal sealed partial class Writer(Database database, Callers callers, Resourc
             var write = new Write(scope, request.Model, request.Resource, request.Caller, request.Body, time.GetUtcNow().ToUnixTimeMilliseconds());
             try
             {
-                return (await work(write), write.After);
+                var made = await work(write);
+                await audit.NoteAsync(scope, [.. write.After.Audited.Select(a => new AuditEntry(request.Caller, a.What, a.Device, null, null, null))], AuditOutcome.Done);
+                return (made, write.After);
             }
             catch (DbException e)
             {

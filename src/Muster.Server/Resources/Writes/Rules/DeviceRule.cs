@@ -64,6 +64,9 @@ internal sealed partial class DeviceRule : ResourceRule
             write.After.Cause = "pin";
         }
 
+        // Opens the device to everybody, or shuts it.
+        if (row.Flag("is_web_accessible") is { } open)
+            write.After.Audited.AddRange(ids.Select(id => (open ? "device-url.on" : "device-url.off", id)));
         (Inputs.Any(row.Has) ? write.After.Devices : write.After.Edited).UnionWith(ids);
     }
 
