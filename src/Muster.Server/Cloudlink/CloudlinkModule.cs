@@ -39,6 +39,8 @@ internal static class CloudlinkModule
         builder.Services.AddSingleton<ConnectedDevices>();
         builder.Services.AddSingleton<AuditedCalls>();
         builder.Services.AddSingleton<QueuedActions>();
+        builder.Services.AddSingleton<LinksUp>();
+        builder.Services.AddSingleton<ICommitWatcher>(services => services.GetRequiredService<LinksUp>());
         builder.Services.AddSingleton<ActionQueue>();
         builder.Services.AddSingleton<QueuedCalls>();
         builder.Services.AddHostedService(services => services.GetRequiredService<ActionQueue>());

@@ -14,7 +14,7 @@ namespace Muster.Server.Cloudlink.Actions;
 /// as soon as the device is connected. Nobody need tell it for ever: what it is not told it finds by looking, every few seconds.
 /// </summary>
 internal sealed partial class ActionQueue(
-    QueuedActions actions, ConnectedDevices connected, DeviceTunnel tunnels, CloudlinkSessions sessions, LiveFeed feed, AuditedCalls calls, AuditLog audit, Callers callers,
+    QueuedActions actions, ConnectedDevices connected, DeviceTunnel tunnels, CloudlinkSessions sessions, LinksUp links, AuditedCalls calls, AuditLog audit, Callers callers,
     Database database, IHostApplicationLifetime lifetime, TimeProvider time, ILogger<ActionQueue> log) : BackgroundService
 {
     /// <summary>Devices that are asked at once.</summary>
@@ -116,9 +116,10 @@ internal sealed partial class ActionQueue(
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         sessions.Opened += Note;
+        links.Up += Note;
         try
         {
-            await Task.WhenAll(LookAsync(stoppingToken), ListenAsync(stoppingToken), TickAsync(stoppingToken));
+            await Task.WhenAll(LookAsync(stoppingToken), TickAsync(stoppingToken));
         }
         catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
         {
@@ -126,37 +127,16 @@ internal sealed partial class ActionQueue(
         finally
         {
             sessions.Opened -= Note;
+            links.Up -= Note;
         }
     }
 
-    private void Note(DeviceSession session)
+    private void Note(DeviceSession session) => Note(session.Uuid);
+
+    private void Note(string uuid)
     {
-        paused.TryRemove(session.Uuid, out _);
+        paused.TryRemove(uuid, out _);
         looks.Writer.TryWrite(true);
-    }
-
-    /// <summary>Hears of devices that are connected, whoever holds the tunnel.</summary>
-    private async Task ListenAsync(CancellationToken stopping)
-    {
-        while (true)
-        {
-            using var heard = feed.Subscribe();
-            looks.Writer.TryWrite(true);
-            try
-            {
-                await foreach (var transition in heard.Reader.ReadAllAsync(stopping))
-                {
-                    if (transition is not { Fact: "cloudlink", To: "connected" })
-                        continue;
-                    paused.TryRemove(transition.Uuid, out _);
-                    looks.Writer.TryWrite(true);
-                }
-            }
-            catch (LiveFeedLagException)
-            {
-                // Listens anew, and looks at all.
-            }
-        }
     }
 
     private async Task TickAsync(CancellationToken stopping)
