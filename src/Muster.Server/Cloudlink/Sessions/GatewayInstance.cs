@@ -22,26 +22,36 @@ internal sealed class GatewayInstance(Database database, TimeProvider time)
     public async Task<List<string>> BeginAsync(string node, CancellationToken cancellation)
     {
         var now = time.GetUtcNow().ToUnixTimeMilliseconds();
-        (Id, epoch) = await database.WriteAsync(
+        // Both or neither: a life that does not know what the earlier one held would leave it connected for ever.
+        (Id, epoch, var uuids) = await database.WriteAsync(
             async write =>
             {
-                await using var command = write.Command(
-                    """
-                    INSERT INTO service_instance (service_type, ip_address, last_heartbeat, epoch, node, created_at, modified_at) VALUES ('vpn', '127.0.0.1', @p0, 1, @p1, @p0, @p0)
-                    ON CONFLICT (node) WHERE node IS NOT NULL DO UPDATE SET epoch = service_instance.epoch + 1, last_heartbeat = excluded.last_heartbeat, modified_at = excluded.modified_at
-                    RETURNING id, epoch
-                    """, now, node);
-                await using var reader = await command.ExecuteReaderAsync(cancellation);
-                await reader.ReadAsync(cancellation);
-                return (reader.GetInt64(0), reader.GetInt64(1) << 32);
+                var (id, life) = await RaiseAsync(write, node, now, cancellation);
+                return (id, life << 32, await HeldAsync(write, id, cancellation));
             }, cancellation);
+        return uuids;
+    }
 
-        await using var connection = await database.OpenReadAsync(cancellation);
-        await using var held = connection.Statement("SELECT uuid FROM device WHERE service_instance_id = @p0 AND cloudlink_connected <> 0", Id);
-        await using var rows = await held.ExecuteReaderAsync(cancellation);
+    private static async Task<(long Id, long Life)> RaiseAsync(WriteScope write, string node, long now, CancellationToken cancellation)
+    {
+        await using var command = write.Command(
+            """
+            INSERT INTO service_instance (service_type, ip_address, last_heartbeat, epoch, node, created_at, modified_at) VALUES ('vpn', '127.0.0.1', @p0, 1, @p1, @p0, @p0)
+            ON CONFLICT (node) WHERE node IS NOT NULL DO UPDATE SET epoch = service_instance.epoch + 1, last_heartbeat = excluded.last_heartbeat, modified_at = excluded.modified_at
+            RETURNING id, epoch
+            """, now, node);
+        await using var reader = await command.ExecuteReaderAsync(cancellation);
+        await reader.ReadAsync(cancellation);
+        return (reader.GetInt64(0), reader.GetInt64(1));
+    }
+
+    private static async Task<List<string>> HeldAsync(WriteScope write, long id, CancellationToken cancellation)
+    {
+        await using var command = write.Command("SELECT uuid FROM device WHERE service_instance_id = @p0 AND cloudlink_connected <> 0", id);
+        await using var reader = await command.ExecuteReaderAsync(cancellation);
         List<string> uuids = [];
-        while (await rows.ReadAsync(cancellation))
-            uuids.Add(rows.GetString(0));
+        while (await reader.ReadAsync(cancellation))
+            uuids.Add(reader.GetString(0));
         return uuids;
     }
 }
