@@ -189,9 +189,14 @@ internal sealed partial class CloudlinkSessions(FleetPresence presence, GatewayI
                 {
                     await presence.CloudlinkAsync(instance.Id, [.. some], connected: some.Key, instance.NextEpoch(), stopping);
                 }
-                catch (Exception e) when (e is DatabaseAwayException or PresenceBusyException)
+#pragma warning disable CA1031 // one word that is not taken must not keep all others
+                catch (Exception e) when (e is not OperationCanceledException)
+#pragma warning restore CA1031
                 {
-                    LogAway(e.Message);
+                    if (e is DatabaseAwayException or PresenceBusyException)
+                        LogAway(e.Message);
+                    else
+                        LogNotTold(e);
                     await LaterAsync(some, stopping);
                 }
             }
@@ -267,6 +272,9 @@ internal sealed partial class CloudlinkSessions(FleetPresence presence, GatewayI
 
     [LoggerMessage(Level = LogLevel.Debug, Message = "Tunnel sessions are told later: {Why}")]
     private partial void LogAway(string why);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Tunnel sessions could not be told of; tried again.")]
+    private partial void LogNotTold(Exception e);
 
     /// <summary>What is held of one device. Guarded by the gate.</summary>
     private sealed class Held
