@@ -16,11 +16,12 @@ internal static class WebSocketEndpoint
         // Silence is watched by the gateway itself.
         var pipeline = routes.CreateApplicationBuilder()
             .UseWebSockets(new WebSocketOptions { KeepAliveInterval = Timeout.InfiniteTimeSpan });
-        pipeline.Run(OpenAsync);
+        var meter = routes.ServiceProvider.GetRequiredService<CloudlinkMeter>();
+        pipeline.Run(context => OpenAsync(context, meter));
         routes.MapGet("/" + CloudlinkClient.Path, pipeline.Build());
     }
 
-    private static async Task OpenAsync(HttpContext context)
+    private static async Task OpenAsync(HttpContext context, CloudlinkMeter meter)
     {
         var services = context.RequestServices;
         var presence = services.GetRequiredService<FleetPresence>();
@@ -45,6 +46,7 @@ internal static class WebSocketEndpoint
 
         if (Callers.Secret(context.Request) is not { } key || presence.Authenticate(uuid, key, out var slot) is not (DeviceAuth.Ok or DeviceAuth.Frozen))
         {
+            meter.Refused(SessionKind.WebSocket);
             await services.GetRequiredService<DenialDelay>().WaitAsync(context.RequestAborted);
             await RefuseAsync(context, StatusCodes.Status401Unauthorized, "This is not the key of a device with this uuid.");
             return;
@@ -54,10 +56,12 @@ internal static class WebSocketEndpoint
         // A session that goes on costs nothing that would have to be bounded, and cannot wait.
         if (!(token is not null && gateway.CanResume(uuid, token)) && !await services.GetRequiredService<LoginAdmission>().EnterAsync(context.RequestAborted))
         {
+            meter.Busy(SessionKind.WebSocket);
             await RefuseAsync(context, StatusCodes.Status503ServiceUnavailable, "Too many devices log in at once; try again later.");
             return;
         }
 
+        meter.Admitted(SessionKind.WebSocket);
         await presence.ContactAsync(slot, ContactKind.Tunnel);
         // A tunnel may be idle, and its device slow to read: its own keepalive decides.
         if (context.Features.Get<IHttpMinRequestBodyDataRateFeature>() is { } reading)

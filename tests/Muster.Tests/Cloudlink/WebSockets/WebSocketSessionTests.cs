@@ -43,6 +43,21 @@ public sealed class WebSocketSessionTests
     }
 
     [Fact]
+    public async Task What_the_gateway_holds_and_admits_and_refuses_is_counted()
+    {
+        await using var server = await ServerWithFleet.StartAsync();
+        var (device, other) = (await server.AddDeviceAsync(), await server.AddDeviceAsync());
+        using var link = await RawLink.OpenAsync(server, device);
+        await link.WelcomeAsync();
+        await RefusedAsync(server, device.Uuid, other.Key);
+
+        var counted = (await server.GetAsync("/metrics", null)).Text;
+        Assert.Matches("""muster_cloudlink_sessions\{[^}]*gateway="websocket"[^}]*\} 1\b""", counted);
+        Assert.Matches("""muster_cloudlink_logins_total\{[^}]*gateway="websocket",outcome="admitted"[^}]*\} 1\b""", counted);
+        Assert.Matches("""muster_cloudlink_logins_total\{[^}]*gateway="websocket",outcome="refused"[^}]*\} 1\b""", counted);
+    }
+
+    [Fact]
     public async Task Either_side_answers_a_ping_and_the_server_asks_a_device_that_does_not()
     {
         await using var server = await ServerWithFleet.StartAsync(configure: Set(("Ping", "00:00:00.5"), ("Keepalive", "00:01:00")));
