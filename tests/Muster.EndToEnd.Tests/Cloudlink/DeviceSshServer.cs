@@ -70,6 +70,7 @@ internal sealed class DeviceSshServer : IAsyncDisposable
         if (!File.Exists(At("host_key")))
             await RunAsync("/usr/bin/ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", At("host_key"));
         await File.WriteAllTextAsync(At("authorized_keys"), authorizedKeys + "\n");
+        // With a home of its own: what this machine's root has in his shell's settings is no device's.
         await File.WriteAllTextAsync(At("sshd_config"), string.Create(CultureInfo.InvariantCulture,
             $"""
             Port {Port}
@@ -82,7 +83,7 @@ internal sealed class DeviceSshServer : IAsyncDisposable
             UsePAM no
             PidFile none
             PrintMotd no
-            SetEnv PATH={path}/usr/local/bin:/usr/bin:/bin
+            SetEnv PATH={path}/usr/local/bin:/usr/bin:/bin HOME={folder}
 
             """));
         File.Delete(At("log"));
