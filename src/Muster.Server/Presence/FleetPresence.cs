@@ -261,7 +261,14 @@ public sealed class FleetPresence
     /// <summary>Raised when a time in which nobody was heard is over and written down. Handlers return at once and don't throw.</summary>
     public event Action<ListeningGap>? OutageEnded;
 
-    internal void TellOutageEnded(ListeningGap gap) => OutageEnded?.Invoke(gap);
+    /// <summary>The last of them in this process, for who began to listen later; null when there was none.</summary>
+    public ListeningGap? LastOutage { get; private set; }
+
+    internal void TellOutageEnded(ListeningGap gap)
+    {
+        LastOutage = gap;
+        OutageEnded?.Invoke(gap);
+    }
 
     internal void BeginLoad() => begun = true;
 

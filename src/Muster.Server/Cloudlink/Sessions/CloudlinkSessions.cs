@@ -33,6 +33,7 @@ internal sealed partial class CloudlinkSessions(FleetPresence presence, GatewayI
     private TimeSpan listened;
     private TimeSpan wakingUntil;
     private TimeSpan retry;
+    private ListeningGap? outage;
     private long lastBeat = time.GetTimestamp();
 
     /// <summary>Sessions that live now.</summary>
@@ -113,6 +114,9 @@ internal sealed partial class CloudlinkSessions(FleetPresence presence, GatewayI
         presence.OutageEnded += AwaitLonger;
         try
         {
+            // It may have ended before we listened.
+            if (presence.LastOutage is { } last)
+                AwaitLonger(last);
             await BeginAsync(stoppingToken);
             await Task.WhenAll(TellAsync(stoppingToken), BeatAsync(stoppingToken));
         }
@@ -165,6 +169,9 @@ internal sealed partial class CloudlinkSessions(FleetPresence presence, GatewayI
         var away = TimeSpan.FromMilliseconds(gap.To - gap.From);
         lock (gate)
         {
+            if (gap == outage)
+                return;
+            outage = gap;
             retry = away < LongestRetry ? away : LongestRetry;
             foreach (var held in devices.Values)
                 held.AwaitedUntil += retry;
