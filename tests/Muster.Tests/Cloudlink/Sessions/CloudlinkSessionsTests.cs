@@ -51,6 +51,7 @@ public sealed class CloudlinkSessionsTests : IAsyncDisposable
         var (older, newer) = (Session(), Session());
         Sessions.Open(older);
         Sessions.Open(newer);
+        await UntilAsync(connected: true);
         Sessions.Close(older);
         await PassAsync(TimeSpan.FromSeconds(5));
         Assert.Same(newer, Sessions.Find(device!.Uuid));
@@ -215,7 +216,7 @@ public sealed class CloudlinkSessionsTests : IAsyncDisposable
     {
         for (var i = 0; Convert.ToInt64(await fleet!.ReadAsync("SELECT cloudlink_connected FROM device WHERE id = @p0", device!.Id), CultureInfo.InvariantCulture) != (connected ? 1 : 0); i++)
         {
-            Assert.True(i < 200, connected ? "not connected" : "still connected");
+            Assert.True(i < 2_000, connected ? "not connected" : "still connected");
             await PassAsync(TimeSpan.FromMilliseconds(10));
         }
     }
