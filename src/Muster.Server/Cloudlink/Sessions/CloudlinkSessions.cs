@@ -36,16 +36,6 @@ internal sealed partial class CloudlinkSessions(FleetPresence presence, GatewayI
     private ListeningGap? outage;
     private long lastBeat = time.GetTimestamp();
 
-    /// <summary>Sessions that live now.</summary>
-    public int Count
-    {
-        get
-        {
-            lock (gate)
-                return devices.Values.Sum(held => held.Sessions.Count);
-        }
-    }
-
     /// <summary>Raised after a device got its first session, or got one back. Handlers return at once and don't throw.</summary>
     public event Action<DeviceSession>? Opened;
 
@@ -56,7 +46,7 @@ internal sealed partial class CloudlinkSessions(FleetPresence presence, GatewayI
             return devices.TryGetValue(uuid, out var held) && held.Sessions.Count > 0 ? held.Sessions[^1] : null;
     }
 
-    /// <summary>Sessions that live now, by kind of gateway.</summary>
+    /// <summary>Sessions that live now.</summary>
     public IReadOnlyList<DeviceSession> List()
     {
         lock (gate)

@@ -239,7 +239,7 @@ public sealed class WebSocketSessionTests
             using var link = await RawLink.OpenAsync(server, device);
             await link.WelcomeAsync();
             await link.SendAsync(bytes, WebSocketMessageType.Binary);
-            await TunnelledDevice.UntilAsync(() => Task.FromResult(server.Server.Services.GetRequiredService<CloudlinkSessions>().Count == 0));
+            await TunnelledDevice.UntilAsync(() => Task.FromResult(server.Server.Services.GetRequiredService<CloudlinkSessions>().List().Count == 0));
         }
     }
 
