@@ -1,3 +1,4 @@
+using Muster.Core.Presence;
 using Muster.Core.Status;
 
 namespace Muster.Core.Health;
@@ -28,6 +29,17 @@ public sealed record HealthFacts
     public UpdateStatus UpdateStatus { get; init; }
 
     public long? UpdateStatusSince { get; init; }
+
+    /// <summary>When the update last went on; null when that is not known.</summary>
+    public long? UpdateMovedAt { get; init; }
+
+    /// <summary>The newest line of its log that tells of an update.</summary>
+    public UpdateSign? UpdateSign { get; init; }
+
+    public long? RunningReleaseId { get; init; }
+
+    /// <summary>Two machines seem to have its identity; null when nothing speaks for that.</summary>
+    public TwinFinding? Twin { get; init; }
 
     /// <summary>By how much the device's clock is ahead (behind: negative); null when unknown.</summary>
     public long? ClockAhead { get; init; }

@@ -56,6 +56,15 @@ public readonly record struct DeviceFacts
 
     public bool CloudlinkConnected { get; init; }
 
+    /// <summary>Whether the device is there: it holds a tunnel, or polls as it should.</summary>
+    public bool IsOnline => CloudlinkConnected || Heartbeat is HeartbeatState.Online;
+
+    /// <summary>Whether anything reaches us from the device, or did until a moment ago.</summary>
+    public bool IsHeard => CloudlinkConnected || Heartbeat is HeartbeatState.Online or HeartbeatState.Timeout;
+
+    /// <summary>Whether it tells of an image under way.</summary>
+    public bool IsDownloading => Installs.Any(i => i is { Status: "Downloading", Progress: not null });
+
     /// <summary>False when configuration switches the tunnel off (SUPERVISOR_VPN_CONTROL).</summary>
     public bool CloudlinkExpected { get; init; } = true;
 

@@ -12,6 +12,8 @@ public static class ReportMerge
 {
     private const string Deleted = "deleted";
     private const string Running = "Running";
+    private const string Downloading = "Downloading";
+    private const string Downloaded = "Downloaded";
 
     /// <summary>The same report merged again changes nothing more, unless it tells of a boot (<see cref="UpdateStatusRule.IsFirstSinceBoot"/>).</summary>
     /// <param name="targetRelease">The release the device should run: see <see cref="DeviceFacts.TargetReleaseId"/>.</param>
@@ -20,9 +22,12 @@ public static class ReportMerge
     {
         var changes = ImmutableArray.CreateBuilder<ServiceInstall>();
         var installs = report.Installs.IsPresent
-            ? Merge(before.Installs, OnePerImage(report.Installs.Value, targetRelease), changes)
+            ? Merge(before.Installs, OnePerImage(report.Installs.Value, targetRelease), report.SilentReleases, changes)
             : before.Installs;
-        var updateStatus = report.UpdateStatus.Or(before.UpdateStatus);
+        var updates = Updates(before, report);
+        var updateStatus = !updates.IsDefault ? ReleaseUpdate.Lowest(updates) : report.UpdateStatus.Or(before.UpdateStatus);
+        var entered = updateStatus != before.UpdateStatus || Reenters(report, updateStatus, ServiceStarted(before.Installs, installs));
+        var moved = entered || report.DownloadProgress.Or(before.DownloadProgress) != before.DownloadProgress || DownloadMoved(changes);
         var after = before with
         {
             Status = report.Status.Or(before.Status),
@@ -48,7 +53,9 @@ public static class ReportMerge
             IsUndervolted = report.IsUndervolted.Or(before.IsUndervolted),
             RunningReleaseId = report.RunningReleaseId.Or(before.RunningReleaseId),
             UpdateStatus = updateStatus,
-            UpdateStatusChangedAt = updateStatus != before.UpdateStatus || Reenters(report, updateStatus, ServiceStarted(before.Installs, installs)) ? at : before.UpdateStatusChangedAt,
+            UpdateStatusChangedAt = entered ? at : before.UpdateStatusChangedAt,
+            UpdateMovedAt = moved ? at : before.UpdateMovedAt,
+            ReleaseUpdates = updates,
             Installs = installs,
         };
         return new(after, changes.DrainToImmutable());
@@ -62,6 +69,57 @@ public static class ReportMerge
         status is not UpdateStatus.None
         && (UpdateStatusRule.IsFirstSinceBoot(report) || (report.UpdateStatus.IsPresent && serviceStarted));
 
+    /// <summary>
+    /// What is known per release after the report. A release that is named without a status keeps the one that it had; one
+    /// that is named no longer has none, unless the report names no release at all (recordings, state-patch-v3). Supervisors
+    /// of before update statuses tell none: after a downgrade the last one ends.
+    /// </summary>
+    private static ImmutableArray<ReleaseUpdate> Updates(ReportedState before, StateReport report)
+    {
+        if (!report.UpdateStatus.IsPresent && (report.Installs.IsPresent || report.SupervisorVersion.IsPresent)
+            && UpdateStatusRule.IsUntold(report.SupervisorVersion.Or(before.SupervisorVersion)))
+            return before.UpdateStatus is UpdateStatus.None ? before.ReleaseUpdates : [];
+        if (!report.ReleaseUpdates.IsPresent)
+            return report.UpdateStatus.IsPresent && report.UpdateStatus.Value != before.UpdateStatus ? default : before.ReleaseUpdates;
+        var named = report.ReleaseUpdates.Value;
+        if (named.IsEmpty || (before.ReleaseUpdates.IsDefault && !report.UpdateStatus.IsPresent))
+            return before.ReleaseUpdates;
+        var after = ImmutableArray.CreateBuilder<ReleaseUpdate>(named.Length);
+        foreach (var update in named)
+        {
+            var status = update.Status is UpdateStatus.None ? Known(before.ReleaseUpdates, update.ReleaseId) : update.Status;
+            if (status is not UpdateStatus.None)
+                after.Add(new(update.ReleaseId, status));
+        }
+
+        var all = after.DrainToImmutable();
+        return ReleaseUpdate.Same(before.ReleaseUpdates, all) ? before.ReleaseUpdates : all;
+    }
+
+    private static UpdateStatus Known(ImmutableArray<ReleaseUpdate> updates, long release)
+    {
+        if (updates.IsDefault)
+            return UpdateStatus.None;
+        foreach (var update in updates)
+        {
+            if (update.ReleaseId == release)
+                return update.Status;
+        }
+
+        return UpdateStatus.None;
+    }
+
+    private static bool DownloadMoved(ImmutableArray<ServiceInstall>.Builder changes)
+    {
+        foreach (var change in changes)
+        {
+            if (change.Progress is not null || change.Status is Downloading or Downloaded)
+                return true;
+        }
+
+        return false;
+    }
+
     private static bool ServiceStarted(ImmutableArray<ServiceInstall> before, ImmutableArray<ServiceInstall> after)
     {
         foreach (var install in after)
@@ -73,7 +131,7 @@ public static class ReportMerge
         return false;
     }
 
-    private static ImmutableArray<ServiceInstall> Merge(ImmutableArray<ServiceInstall> before, ImmutableArray<ServiceInstall>.Builder reported, ImmutableArray<ServiceInstall>.Builder changes)
+    private static ImmutableArray<ServiceInstall> Merge(ImmutableArray<ServiceInstall> before, ImmutableArray<ServiceInstall>.Builder reported, ImmutableArray<long> silent, ImmutableArray<ServiceInstall>.Builder changes)
     {
         for (var i = reported.Count - 1; i >= 0; i--)
         {
@@ -84,6 +142,13 @@ public static class ReportMerge
                 reported[i] = reported[i] with { Status = onRecord.Status };
             else
                 reported.RemoveAt(i);
+        }
+
+        foreach (var install in before)
+        {
+            // A release that is rejected downloads nothing; what runs, runs on.
+            if (silent.Contains(install.ReleaseId) && install.Status is not (Deleted or Downloading) && !Names(reported, install.ImageId))
+                reported.Add(install);
         }
 
         var after = reported.DrainToImmutable();
@@ -118,6 +183,17 @@ public static class ReportMerge
         }
 
         return installs;
+    }
+
+    private static bool Names(ImmutableArray<ServiceInstall>.Builder installs, long image)
+    {
+        foreach (var install in installs)
+        {
+            if (install.ImageId == image)
+                return true;
+        }
+
+        return false;
     }
 
     private static ServiceInstall? Find(ImmutableArray<ServiceInstall> installs, long image)

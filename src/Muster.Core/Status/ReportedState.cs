@@ -38,6 +38,12 @@ public sealed record ReportedState
     /// <summary>When <see cref="UpdateStatus"/> was last entered; Unix ms.</summary>
     public long? UpdateStatusChangedAt { get; init; }
 
+    /// <summary>When the update last went on: a new status, or a download that moved; Unix ms.</summary>
+    public long? UpdateMovedAt { get; init; }
+
+    /// <summary>What <see cref="UpdateStatus"/> is the lowest of, as far as the releases still exist; default when that is not known.</summary>
+    public ImmutableArray<ReleaseUpdate> ReleaseUpdates { get; init; }
+
     /// <summary>Image installs that are not deleted.</summary>
     public ImmutableArray<ServiceInstall> Installs { get; init; } = [];
 }

@@ -47,6 +47,21 @@ public sealed record StateReport
 
     public Reported<UpdateStatus> UpdateStatus { get; init; }
 
+    /// <summary>What <see cref="UpdateStatus"/> is the lowest of: one for each release of the own fleet that is named, None where it tells no status.</summary>
+    public Reported<ImmutableArray<ReleaseUpdate>> ReleaseUpdates { get; init; }
+
+    /// <summary>
+    /// Releases that are named without a word about their services: a supervisor that rejects an app reports its releases
+    /// so, while their containers run on. Their installs on record stay.
+    /// </summary>
+    public ImmutableArray<long> SilentReleases { get; init; } = [];
+
+    /// <summary>The fleet that the releases and installs are of; null when the report names none.</summary>
+    public long? OfFleet { get; init; }
+
     /// <summary>When present: all image installs of the device; an install on record and not named here becomes "deleted".</summary>
     public Reported<ImmutableArray<ServiceInstall>> Installs { get; init; }
+
+    /// <summary>The report without what it says of releases: the device has left their fleet.</summary>
+    public StateReport WithoutReleases() => this with { RunningReleaseId = default, UpdateStatus = default, ReleaseUpdates = default, SilentReleases = [], Installs = default };
 }

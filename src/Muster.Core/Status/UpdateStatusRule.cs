@@ -9,6 +9,19 @@ public static class UpdateStatusRule
     public static UpdateStatus Lower(UpdateStatus one, UpdateStatus other) =>
         one is UpdateStatus.None || (other is not UpdateStatus.None && other < one) ? other : one;
 
+    /// <summary>The supervisor from which on devices report update statuses (device-statuses.md#update-statuses).</summary>
+    public static readonly Version ToldSince = new(16, 7, 0);
+
+    /// <summary>Whether a supervisor of this version is known to report no update statuses.</summary>
+    public static bool IsUntold(string? supervisor) => VersionOf(supervisor) is { } version && version < ToldSince;
+
+    /// <summary>The first three numbers: "v16.7.0-rc1" is 16.7.0; null when there are none.</summary>
+    public static Version? VersionOf(string? supervisor)
+    {
+        var numbers = string.Concat((supervisor ?? "").TrimStart('v').TakeWhile(c => char.IsAsciiDigit(c) || c == '.'));
+        return Version.TryParse(numbers, out var version) ? version : null;
+    }
+
     /// <summary>
     /// Whether this is the first report since the device booted. A supervisor sends a field once, when it changes;
     /// what it resets at its start (status "Idle", no provisioning progress) comes together with what never changes

@@ -54,7 +54,7 @@ internal static class CloudlinkModule
             services.GetRequiredService<Examinations>(), services.GetRequiredService<DeviceHealth>(), services.GetRequiredService<AuditLog>(), services.GetRequiredService<Database>(),
             services.GetRequiredService<IOptions<CloudlinkOptions>>(), services.GetRequiredService<TimeProvider>()));
         builder.Services.AddSingleton(services => new DeviceDiagnostics(
-            services.GetRequiredService<Examinations>(), services.GetRequiredService<FleetPresence>(), services.GetRequiredService<DeviceHealth>(), services.GetRequiredService<TransitionHistory>(),
+            services.GetRequiredService<Examinations>(), services.GetRequiredService<FleetPresence>(), services.GetRequiredService<DeviceHealth>(), services.GetRequiredService<UpdateTroubles>(), services.GetRequiredService<TransitionHistory>(),
             services.GetRequiredService<AuditLog>(), services.GetRequiredService<Database>(), services.GetRequiredService<IOptions<CloudlinkOptions>>(), services.GetRequiredService<TimeProvider>()));
         builder.Services.Configure<TunnelOptions>(builder.Configuration.GetSection("Cloudlink:Tunnel"));
         builder.Services.AddSingleton<ClientTunnels>();

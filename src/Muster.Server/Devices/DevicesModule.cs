@@ -17,9 +17,9 @@ internal static class DevicesModule
         services.Configure<RegistryOptions>(builder.Configuration.GetSection("Registry"));
         services.AddSingleton<FleetRows>().AddSingleton<PollIntervals>().AddSingleton<TargetStateReader>().AddSingleton<DeviceReaders>().AddSingleton<TargetStateEndpoints>();
         services.AddSingleton<ReportResolver>().AddSingleton<OwnRow>().AddSingleton<OsProgress>().AddSingleton<StateReportEndpoints>();
-        services.AddSingleton<DeviceRegistry>().AddSingleton<RegistrationEndpoints>();
+        services.AddSingleton<KeyExchange>().AddSingleton<DeviceRegistry>().AddSingleton<RegistrationEndpoints>();
         services.AddSingleton<DeviceTagEndpoints>().AddSingleton<RegistryTokenEndpoint>().AddSingleton<OsConfigEndpoint>();
-        services.AddSingleton<LogFeed>().AddSingleton<LogStore>().AddSingleton<LogUploadEndpoints>().AddSingleton<LogReadEndpoints>().AddSingleton<DeviceClock>();
+        services.AddSingleton<LogFeed>().AddSingleton<LogStore>().AddSingleton<LogUploadEndpoints>().AddSingleton<LogReadEndpoints>().AddSingleton<DeviceClock>().AddSingleton<UpdateSigns>();
         services.AddHostedService(provider => provider.GetRequiredService<LogStore>());
         return builder;
     }

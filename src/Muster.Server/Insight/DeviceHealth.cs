@@ -15,7 +15,7 @@ public sealed record DeviceHealthReport(string Uuid, string Level, IReadOnlyList
 public sealed record DeviceHealthCheck(string Name, string Level, string Sentence, string? Advice);
 
 /// <summary>The checks of a device's health over what is on record here; the device itself is not asked.</summary>
-internal sealed class DeviceHealth(FleetPresence presence, Sight sight, ResourceAccess resources, TransitionHistory history, DeviceClock clock, TimeProvider time)
+internal sealed class DeviceHealth(FleetPresence presence, Sight sight, ResourceAccess resources, TransitionHistory history, UpdateTroubles troubles, DeviceClock clock, TimeProvider time)
 {
     private const long Hour = 3_600_000;
 
@@ -46,6 +46,10 @@ internal sealed class DeviceHealth(FleetPresence presence, Sight sight, Resource
             CloudlinkSince = evidence.CloudlinkSince,
             UpdateStatus = evidence.UpdateStatus,
             UpdateStatusSince = evidence.UpdateStatusSince,
+            UpdateMovedAt = evidence.UpdateMovedAt,
+            UpdateSign = await troubles.SignAsync(evidence, cancellation),
+            RunningReleaseId = evidence.RunningReleaseId,
+            Twin = evidence.Twin,
             ClockAhead = await clock.AheadAsync(evidence.DeviceId, at - Hour, cancellation),
             LastLogAt = await clock.LastLineAsync(evidence.DeviceId, cancellation),
             MemoryUsed = Number(row, "memory_usage"),

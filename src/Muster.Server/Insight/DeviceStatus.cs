@@ -1,3 +1,4 @@
+using Muster.Core.Presence;
 using Muster.Core.Status;
 using Muster.Server.Presence;
 
@@ -25,11 +26,18 @@ internal sealed record DeviceStatus
     public required CloudlinkEvidence Cloudlink { get; init; }
     public required UpdateEvidence Update { get; init; }
 
+    /// <summary>What is wrong with its update; null when nothing is. The overall status says nothing of it.</summary>
+    public required TroubleTold? Trouble { get; init; }
+
+    /// <summary>Two machines seem to have its identity; null when nothing speaks for that.</summary>
+    public required TwinTold? Twin { get; init; }
+
     /// <summary>When this was true.</summary>
     public required string Now { get; init; }
 
+    /// <param name="trouble">What is wrong with its update.</param>
     /// <param name="now">Unix ms.</param>
-    public static DeviceStatus Of(DeviceEvidence evidence, long now)
+    public static DeviceStatus Of(DeviceEvidence evidence, UpdateTrouble? trouble, long now)
     {
         var words = StatusExplanation.Of(evidence.Facts, evidence.Answer);
         return new()
@@ -65,6 +73,8 @@ internal sealed record DeviceStatus
                 Age(evidence.CloudlinkSince, now),
                 evidence.ServiceInstanceId),
             Update = new(evidence.UpdateStatus.Word(), InsightJson.Instant(evidence.UpdateStatusSince), Age(evidence.UpdateStatusSince, now), evidence.UpdateDetail),
+            Trouble = trouble is null ? null : new(trouble.Code, trouble.Word, trouble.Sentence, trouble.NextStep, trouble.Said),
+            Twin = evidence.Twin is { } twin ? new(twin.Sentence, TwinFinding.NextStep) : null,
             Now = InsightJson.Instant(now),
         };
     }
@@ -109,3 +119,10 @@ internal sealed record CloudlinkEvidence(string State, bool Expected, string? Si
 
 /// <summary>How far the device is towards its target release.</summary>
 internal sealed record UpdateEvidence(string? Status, string? Since, long? AgeMs, string? Detail);
+
+/// <summary>What is wrong with an update.</summary>
+/// <param name="Said">What the device's own log says of it.</param>
+internal sealed record TroubleTold(string Kind, string Word, string Sentence, string NextStep, string? Said);
+
+/// <summary>By what two machines with one identity show.</summary>
+internal sealed record TwinTold(string Sentence, string NextStep);

@@ -9,7 +9,7 @@ internal static class DeviceStatusEndpoint
 {
     public static void MapDeviceStatus(this IEndpointRouteBuilder routes) => routes.MapGet("/devices/{uuid}/status", StatusAsync);
 
-    private static async Task<IResult> StatusAsync(HttpContext context, string uuid, Callers callers, [FromServices] FleetPresence presence, Sight sight, TimeProvider time)
+    private static async Task<IResult> StatusAsync(HttpContext context, string uuid, Callers callers, [FromServices] FleetPresence presence, Sight sight, UpdateTroubles troubles, TimeProvider time)
     {
         var caller = await callers.OfAsync(context);
         if (caller.Kind is Core.Access.CallerKind.Anonymous)
@@ -18,6 +18,6 @@ internal static class DeviceStatusEndpoint
             || presence.Evidence(slot) is not { } evidence
             || !await sight.CanSeeAsync(caller, evidence.FleetId, evidence.DeviceId, context.RequestAborted))
             return Refused.NoSuchDevice();
-        return Results.Json(DeviceStatus.Of(evidence, time.GetUtcNow().ToUnixTimeMilliseconds()), InsightJson.Default.DeviceStatus);
+        return Results.Json(DeviceStatus.Of(evidence, await troubles.OfAsync(evidence, context.RequestAborted), time.GetUtcNow().ToUnixTimeMilliseconds()), InsightJson.Default.DeviceStatus);
     }
 }

@@ -11,7 +11,7 @@ internal static class InsightModule
         builder.Services.Configure<InsightOptions>(builder.Configuration.GetSection("Insight"));
         builder.Services.AddSingleton<Sight>();
         builder.Services.AddSingleton<TransitionHistory>();
-        builder.Services.AddSingleton<DeviceHealth>();
+        builder.Services.AddSingleton<UpdateTroubles>().AddSingleton<DeviceHealth>();
         builder.Services.AddSingleton<EventStreams>();
         builder.Services.AddSingleton<FleetOverviews>();
         builder.Services.AddSingleton<Outages>();

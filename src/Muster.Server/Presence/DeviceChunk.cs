@@ -42,6 +42,12 @@ internal sealed class DeviceChunk
     /// <summary>Whether there was a contact since this process started.</summary>
     public readonly bool[] Heard = new bool[Rows];
 
+    /// <summary>Where the last contact over IPv4 came from, as a hash of the address; 0 when none came.</summary>
+    public readonly int[] Address = new int[Rows];
+
+    /// <summary>The same over IPv6.</summary>
+    public readonly int[] Address6 = new int[Rows];
+
     /// <summary>1: contact times differ from what is on record.</summary>
     public readonly byte[] Dirty = new byte[Rows];
 

@@ -28,6 +28,19 @@ public sealed record DeviceEvidence
     public long? UpdateStatusSince { get; init; }
     public string? UpdateDetail { get; init; }
 
+    /// <summary>When the update last went on.</summary>
+    public long? UpdateMovedAt { get; init; }
+    public long? RunningReleaseId { get; init; }
+
+    /// <summary>Two machines seem to have the device's identity; null when nothing speaks for that.</summary>
+    public TwinFinding? Twin { get; init; }
+
+    /// <summary>What is wrong with its update; null when nothing is.</summary>
+    /// <param name="sign">The newest line of its log that tells of an update.</param>
+    /// <param name="now">Unix ms.</param>
+    public UpdateTrouble? Trouble(UpdateSign? sign, long now) => UpdateTrouble.Of(
+        new(UpdateStatus, UpdateStatusSince, UpdateMovedAt, Facts.IsDownloading, Facts.IsHeard, Facts.TargetReleaseId is { } target ? target == RunningReleaseId : null, sign), now);
+
     /// <summary>The interval the device is asked to poll at, ms.</summary>
     public required long PollInterval { get; init; }
     public required SilenceLimits Limits { get; init; }

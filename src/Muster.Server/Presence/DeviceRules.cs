@@ -55,8 +55,18 @@ internal static class DeviceRules
     }
 
     /// <summary>The recorded state as its inputs would have it today.</summary>
-    public static DeviceState Today(DeviceState recorded, PresenceOptions options, long at) =>
-        Judge(recorded with { Silence = options.Limits(recorded.PollInterval) }, at);
+    public static DeviceState Today(DeviceState recorded, PresenceOptions options, long at)
+    {
+        var today = recorded with { Silence = options.Limits(recorded.PollInterval) };
+        var reported = recorded.Reported;
+        // The status of a release that is gone ends with it.
+        if (!reported.ReleaseUpdates.IsDefault && ReleaseUpdate.Lowest(reported.ReleaseUpdates) is var lowest && lowest != reported.UpdateStatus)
+            today = today with { Reported = reported with { UpdateStatus = lowest, UpdateStatusChangedAt = at, UpdateMovedAt = at } };
+        // Its tunnel came up while somebody deactivated it: what is connected is in use.
+        if (!today.IsActive && today.CloudlinkConnected)
+            today = today with { IsActive = true, ActivatedAt = at };
+        return Judge(today, at);
+    }
 
     /// <summary>What changed between two states of a device, for the history and the live feed.</summary>
     public static IEnumerable<TransitionRow> Transitions(DeviceState before, DeviceState after, long at, string cause)

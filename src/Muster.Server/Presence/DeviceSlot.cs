@@ -32,6 +32,9 @@ public sealed record InputChange(string Cause)
     public IReadOnlyCollection<long> Devices { get; init; } = [];
     public IReadOnlyCollection<long> Fleets { get; init; } = [];
     public IReadOnlyCollection<long> Organizations { get; init; } = [];
+
+    /// <summary>Fleets of which a release came, changed its status or went: what was looked up of their releases is stale, their devices are not.</summary>
+    public IReadOnlyCollection<long> Releases { get; init; } = [];
     public IReadOnlyCollection<long> Added { get; init; } = [];
     public IReadOnlyCollection<(long Id, string Uuid)> Removed { get; init; } = [];
 }

@@ -25,6 +25,8 @@ internal sealed class FleetMemory
 
     public ConcurrentDictionary<long, FleetRow> Fleets { get; } = new();
 
+    public TwinWatch Twins { get; } = new();
+
     public int Devices => slots.Count;
 
     /// <summary>Empties the memory for a new load; nobody is answered meanwhile.</summary>

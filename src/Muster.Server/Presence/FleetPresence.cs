@@ -1,3 +1,5 @@
+using System.Net;
+using System.Net.Sockets;
 using System.Security.Cryptography;
 using System.Text;
 using Muster.Core.Presence;
@@ -77,6 +79,9 @@ public sealed class FleetPresence
     /// <summary>0 when the device was removed meanwhile.</summary>
     public long FleetId(DeviceSlot slot) => memory.State(slot)?.FleetId ?? 0;
 
+    /// <summary>The release that the device should run; null when there is none, or the device was removed meanwhile.</summary>
+    public long? TargetReleaseId(DeviceSlot slot) => memory.State(slot)?.TargetReleaseId;
+
     public bool IsFrozen(DeviceSlot slot) => memory.State(slot)?.IsFrozen ?? false;
 
     /// <summary>
@@ -97,6 +102,42 @@ public sealed class FleetPresence
         if (Touch(slot, kind) is not { } device)
             return ValueTask.CompletedTask;
         return device.IsActive && HeartbeatMachine.OnContact(device.Heartbeat) == device.Heartbeat ? ValueTask.CompletedTask : new(SettleAsync(slot, isPoll: false, "contact"));
+    }
+
+    /// <summary>Where a contact with the device's key came from: two machines with one identity show by that (<see cref="TwinTrace"/>).</summary>
+    public void SeenFrom(DeviceSlot slot, IPAddress? address)
+    {
+        if (address is null || memory.State(slot) is not { } device)
+            return;
+        var (chunk, i) = Row(slot);
+        var isSix = address.AddressFamily is AddressFamily.InterNetworkV6 && !address.IsIPv4MappedToIPv6;
+        ref var last = ref (isSix ? chunk.Address6 : chunk.Address)[i];
+        var hash = address.GetHashCode() | 1;
+        if (Volatile.Read(ref last) == hash || Interlocked.Exchange(ref last, hash) == 0)
+            return;
+        memory.Twins.Note(device.Id, isSix ? TwinSign.Address6 : TwinSign.Address, (address.IsIPv4MappedToIPv6 ? address.MapToIPv4() : address).ToString(), clock.WallNow);
+    }
+
+    /// <summary>What a report tells of the machine that sent it.</summary>
+    public void SeenMachine(DeviceSlot slot, StateReport report, string from)
+    {
+        if (memory.State(slot) is not { } device)
+            return;
+        if (report.CpuId is { IsPresent: true, Value: { Length: > 0 } processor } && device.Reported.CpuId is { Length: > 0 } before && before != processor)
+        {
+            memory.Twins.Note(device.Id, TwinSign.Hardware, before, clock.WallNow);
+            memory.Twins.Note(device.Id, TwinSign.Hardware, processor, clock.WallNow);
+        }
+
+        if (UpdateStatusRule.IsFirstSinceBoot(report))
+            memory.Twins.Note(device.Id, TwinSign.Boot, from, clock.WallNow);
+    }
+
+    /// <summary>A tunnel of the device came up at one of this node's gateways while another of its kind was up.</summary>
+    public void SecondTunnel(string uuid, string from)
+    {
+        if (ready && memory.TryFind(uuid, out var slot) && memory.State(slot) is { } device)
+            memory.Twins.Note(device.Id, TwinSign.Tunnel, from, clock.WallNow);
     }
 
     /// <summary>A state report: durable, and visible in the next read, when the task completes. Counts as contact.</summary>
@@ -251,6 +292,9 @@ public sealed class FleetPresence
             UpdateStatus = device.Reported.UpdateStatus,
             UpdateStatusSince = device.Reported.UpdateStatusChangedAt,
             UpdateDetail = device.UpdateDetail,
+            UpdateMovedAt = device.Reported.UpdateMovedAt,
+            RunningReleaseId = device.Reported.RunningReleaseId,
+            Twin = memory.Twins.Find(device.Id, clock.WallNow),
             PollInterval = device.PollInterval,
             Limits = limits,
             HeartbeatNext = heartbeat.ChangesAt is { } at ? (wall + at, heartbeat.Next) : null,

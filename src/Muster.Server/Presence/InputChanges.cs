@@ -15,7 +15,7 @@ internal sealed class InputChanges(FleetMemory memory, PresenceReader reader, Pa
 
     public async Task ApplyAsync(InputChange change)
     {
-        foreach (var fleet in change.Fleets)
+        foreach (var fleet in change.Fleets.Concat(change.Releases))
             memory.MoveFleetTicket(fleet);
         try
         {

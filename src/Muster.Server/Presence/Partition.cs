@@ -115,6 +115,7 @@ internal sealed class Partition(int index)
         Volatile.Write(ref chunk.State[i], null);
         chunk.Ids[i] = 0;
         chunk.Dirty[i] = chunk.Unsettled[i] = 0;
+        chunk.Address[i] = chunk.Address6[i] = 0;
         chunk.Key(i).Clear();
         chunk.MoreKeys[i] = null;
         ForgetTarget(row);

@@ -48,7 +48,9 @@ internal sealed class ReportFact(DeviceSlot slot, StateReport report, bool isCon
         if (isContact)
             Activated = turn.Contact(slot.Row, isPoll: false, "report");
         var device = turn.Device(slot);
-        var merged = ReportMerge.Apply(device.Reported, report, device.TargetReleaseId, turn.At);
+        // The device was moved while its report was looked up: what it says of releases is of its former fleet.
+        var said = report.OfFleet is { } fleet && fleet != device.FleetId ? report.WithoutReleases() : report;
+        var merged = ReportMerge.Apply(device.Reported, said, device.TargetReleaseId, turn.At);
         if (merged.After != device.Reported || merged.InstallChanges.Length > 0)
             turn.Put(slot.Row, device with { Reported = merged.After }, "report", installs: merged.InstallChanges);
     }
@@ -124,8 +126,10 @@ internal sealed class ReadFact(long deviceId, string? cause) : PartitionFact
         else
             Refresh(turn, row, recorded);
         turn.Partition.ForgetTarget(row);
-        if (cause is not null)
-            turn.Put(row, DeviceRules.Today(recorded, turn.Options, turn.At), cause);
+        if (cause is null)
+            return;
+        var today = DeviceRules.Today(recorded, turn.Options, turn.At);
+        turn.Put(row, today, cause, today.IsActive == recorded.IsActive ? DeviceColumns.None : DeviceColumns.Activation);
     }
 
     private int Add(PartitionTurn turn, DeviceState recorded)
@@ -151,6 +155,7 @@ internal sealed class ReadFact(long deviceId, string? cause) : PartitionFact
         var device = turn.Device(row)!;
         Counted.Add(device.FleetId);
         turn.Memory.Leave(device.Uuid);
+        turn.Memory.Twins.Forget(device.Id);
         turn.Partition.Remove(row, turn.Clock.Now);
     }
 }

@@ -46,6 +46,8 @@ internal sealed record DeviceColumn(string Name, DeviceColumns Group, Func<Devic
         OfText(DeviceColumns.Reported, "update_detail", s => s.UpdateDetail),
         OfNumber(DeviceColumns.Reported, "silence_window_ms", s => s.Silence.Window),
         OfNumber(DeviceColumns.Reported, "silence_offline_ms", s => s.Silence.OfflineAfter),
+        OfText(DeviceColumns.Reported, "update_releases", s => ReleaseUpdate.Text(s.Reported.ReleaseUpdates)),
+        OfNumber(DeviceColumns.Reported, "update_moved_at", s => s.Reported.UpdateMovedAt),
     ];
 
     /// <summary>The groups of columns in which two states of one device differ.</summary>

@@ -146,6 +146,7 @@ public sealed class PresenceReader(Database database)
                 rows[i] = rows[i] with { Keys = rows[i].Keys.Add(key.Key) };
         }
 
+        await PassOverGoneAsync(connection, rows, cancellation);
         at = 0;
         var config = await ConfigAsync(connection, $"SELECT device_id, name, value FROM device_config_variable WHERE name IN ({ConfigList}) AND {related("device_id")}", cancellation, parameters);
         if (config.Count > 0)
@@ -158,6 +159,23 @@ public sealed class PresenceReader(Database database)
         }
 
         return rows;
+    }
+
+    /// <summary>An update status is that of a release: of one that was deleted, or of a fleet that the device has left, nothing is known any more.</summary>
+    private async Task PassOverGoneAsync(DbConnection connection, List<DeviceRow> rows, CancellationToken cancellation)
+    {
+        var told = rows.SelectMany(r => r.State.Reported.ReleaseUpdates.IsDefault ? [] : r.State.Reported.ReleaseUpdates.Select(u => u.ReleaseId)).Distinct().ToList();
+        if (told.Count == 0)
+            return;
+        var fleets = (await ListAsync(connection, $"SELECT id, fleet_id FROM release WHERE {database.Dialect.AnyOf("id", "@p0")}",
+            r => (Id: r.GetInt64(0), Fleet: r.GetInt64(1)), cancellation, database.Dialect.Ids(told))).ToDictionary(r => r.Id, r => r.Fleet);
+        for (var i = 0; i < rows.Count; i++)
+        {
+            var state = rows[i].State;
+            bool IsOwn(ReleaseUpdate update) => fleets.TryGetValue(update.ReleaseId, out var fleet) && fleet == state.FleetId;
+            if (!state.Reported.ReleaseUpdates.IsDefault && !state.Reported.ReleaseUpdates.All(IsOwn))
+                rows[i] = rows[i] with { State = state with { Reported = state.Reported with { ReleaseUpdates = [.. state.Reported.ReleaseUpdates.Where(IsOwn)] } } };
+        }
     }
 
     private DeviceRow Row(DbDataReader r)
@@ -194,6 +212,8 @@ public sealed class PresenceReader(Database database)
             UpdateStatusChangedAt = Long(21),
             UpdateStatus = StatusWords.Update(Word(22)) ?? UpdateStatus.None,
             RunningReleaseId = Long(23),
+            ReleaseUpdates = ReleaseUpdate.Parse(Text(38)),
+            UpdateMovedAt = Long(39),
         };
         var state = new DeviceState
         {

@@ -184,6 +184,7 @@ internal static class DeviceResources
             Computed("muster_status_changes_at", FieldType.Instant, StatusChangesAt),
             Computed("muster_last_contact_at", FieldType.Instant, "(SELECT coalesce(dc.last_contact_at, dc.last_poll_at) FROM device_contact dc WHERE dc.device_id = {t}.id)"),
             Text("muster_update_detail", "update_detail").Nullable(),
+            Instant("muster_update_moved_at", "update_moved_at").Nullable().OnRequest(),
             Computed("muster_cloudlink_expected", FieldType.Flag, CloudlinkExpected) with { IsNullable = false },
             .. ofVersion,
         ],

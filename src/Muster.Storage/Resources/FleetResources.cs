@@ -40,6 +40,7 @@ internal static class FleetResources
                 Text("uuid").AtFirst().UpTo(32, 32),
                 Flag("is_public").Writable(),
                 Instant("is_accessible_by_support_until__date", "support_access_until").Nullable().Writable().OnRequest(),
+                Flag("muster_allows_key_exchange", "allows_key_exchange").Writable().OnRequest(),
             ],
             Ways =
             [

@@ -14,7 +14,7 @@ public sealed class RoomsTests
     {
         ["Presence"] = ["PresenceModule", "FleetPresence", "DeviceSlot", "ContactKind", "DeviceAuth", "InputChange", "PresenceBusyException", "DeviceGoneException", "DeviceEvidence", "LiveFeed", "Subscription", "TransitionEvent", "LiveFeedLagException", "PresenceOptions", "ListeningGap", "ICommitWatcher"],
         ["Resources"] = ["ResourcesModule", "Callers", "ResourceAccess", "ResourceRefusedException", "DeviceEdits", "SignIn", "SignInAnswer", "Members", "DeviceConfigs", "DeviceConfigWish", "DeviceConfig"],
-        ["Devices"] = ["DevicesModule", "OsProgress", "DeviceNames", "LogReadEndpoints", "DeviceClock"],
+        ["Devices"] = ["DevicesModule", "OsProgress", "DeviceNames", "KeyExchange", "LogReadEndpoints", "DeviceClock", "UpdateSigns"],
         ["Cloudlink"] =
         [
             "CloudlinkModule", "OpenVpnEndpoint", "DeviceActions", "DeviceAction", "DeviceActionWords", "DeviceActionAnswer", "DeviceActionOutcome", "QueuedAction", "ActionStates",
@@ -24,7 +24,7 @@ public sealed class RoomsTests
         ["Insight"] =
         [
             "DeviceHealth", "DeviceHealthReport", "DeviceHealthCheck",
-            "InsightModule", "Sight", "TransitionHistory", "HistoryPlace", "DeviceStatus", "HeartbeatEvidence", "CloudlinkEvidence", "UpdateEvidence",
+            "InsightModule", "Sight", "TransitionHistory", "HistoryPlace", "DeviceStatus", "HeartbeatEvidence", "CloudlinkEvidence", "UpdateEvidence", "UpdateTroubles", "TroubleTold", "TwinTold",
             "FleetOverviews", "FleetCounts", "FleetCard", "FleetOrganization", "FleetDeviceType", "FleetRelease", "RunningRelease", "StatusMoves",
             "Outages", "Outage", "DeviceTimelines", "DeviceTimeline", "TimelineInterval", "TimelineUptime",
             "DeviceMetrics", "MetricPoint", "SavedViews", "SavedView", "SaveAnswer",

@@ -19,6 +19,29 @@ internal sealed record SupervisorCall(HttpMethod Method, string Path, JsonElemen
     /// <summary>Fields that tell which service, and whether locks were overridden; nothing else of the data is told.</summary>
     private static readonly string[] TellingFields = ["serviceName", "imageId", "force", "cancel"];
 
+    /// <summary>
+    /// The call that does what is asked: an update that already waits for a lock takes no notice of force alone, it has to be
+    /// cancelled and begun again (protocol/device-behaviour.md, section 6). Who says something of cancel gets just that.
+    /// </summary>
+    public SupervisorCall Effective()
+    {
+        if (Method != HttpMethod.Post || Path.TrimEnd('/') != "/v1/update" || Data is not { ValueKind: JsonValueKind.Object } data
+            || data.TryGetProperty("cancel", out _) || !data.TryGetProperty("force", out var force) || !IsTrue(force))
+            return this;
+        var fields = data.EnumerateObject().ToDictionary(f => f.Name, f => f.Value, StringComparer.Ordinal);
+        fields["cancel"] = JsonElement.Parse("true"u8);
+        return this with { Data = JsonSerializer.SerializeToElement(fields) };
+    }
+
+    /// <summary>As a supervisor reads a flag.</summary>
+    private static bool IsTrue(JsonElement flag) => flag.ValueKind switch
+    {
+        JsonValueKind.True => true,
+        JsonValueKind.Number => flag.GetRawText() == "1",
+        JsonValueKind.String => flag.GetString()!.ToUpperInvariant() is "TRUE" or "1" or "ON",
+        _ => false,
+    };
+
     /// <summary>Whether it changes something, and so is audited.</summary>
     public bool Acts => Method != HttpMethod.Get && Method != HttpMethod.Head;
 

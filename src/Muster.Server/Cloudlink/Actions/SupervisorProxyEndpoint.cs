@@ -35,7 +35,7 @@ internal static partial class SupervisorProxyEndpoint
         if (!Methods.Contains(call.Method))
             return Results.StatusCode(StatusCodes.Status400BadRequest);
 
-        var asked = new SupervisorCall(new(call.Method), "/" + new PathString(context.Request.Path.Value![Prefix.Length..]).ToUriComponent().TrimStart('/'), call.Data);
+        var asked = new SupervisorCall(new(call.Method), "/" + new PathString(context.Request.Path.Value![Prefix.Length..]).ToUriComponent().TrimStart('/'), call.Data).Effective();
         if (!QueueWish.TryRead(context.Request, call.Body, out var wish, out var unclear))
             return Results.Json(unclear, statusCode: StatusCodes.Status400BadRequest);
         if (wish is not null)

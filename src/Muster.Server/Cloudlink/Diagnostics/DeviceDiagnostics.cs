@@ -46,6 +46,7 @@ public sealed class DeviceDiagnostics
     private readonly Examinations examinations;
     private readonly FleetPresence presence;
     private readonly DeviceHealth health;
+    private readonly UpdateTroubles troubles;
     private readonly TransitionHistory history;
     private readonly AuditLog audit;
     private readonly Database database;
@@ -53,8 +54,8 @@ public sealed class DeviceDiagnostics
     private readonly TimeProvider time;
 
     internal DeviceDiagnostics(
-        Examinations examinations, FleetPresence presence, DeviceHealth health, TransitionHistory history, AuditLog audit, Database database, IOptions<CloudlinkOptions> options, TimeProvider time) =>
-        (this.examinations, this.presence, this.health, this.history, this.audit, this.database, this.options, this.time) = (examinations, presence, health, history, audit, database, options.Value, time);
+        Examinations examinations, FleetPresence presence, DeviceHealth health, UpdateTroubles troubles, TransitionHistory history, AuditLog audit, Database database, IOptions<CloudlinkOptions> options, TimeProvider time) =>
+        (this.examinations, this.presence, this.health, this.troubles, this.history, this.audit, this.database, this.options, this.time) = (examinations, presence, health, troubles, history, audit, database, options.Value, time);
 
     /// <summary>Collects a file and keeps it; null when there is no such device, or it is not the caller's to see.</summary>
     /// <param name="from">The caller's address, for the audit log.</param>
@@ -132,7 +133,7 @@ public sealed class DeviceDiagnostics
         {
             collected_at = at,
             device = link.Uuid,
-            status = evidence is null ? null : DeviceStatus.Of(evidence, now),
+            status = evidence is null ? null : DeviceStatus.Of(evidence, await troubles.OfAsync(evidence, cancellation), now),
             health = (await health.ReadAsync(caller, link.Uuid, cancellation))?.Checks,
             checks = SupervisorHealth.Of(answers).Select(c => new DeviceHealthCheck(c.Name, c.Level.Word(), c.Sentence, c.Advice)),
             transitions = transitions.Select(t => new { at = DateTimeOffset.FromUnixTimeMilliseconds(t.At), t.Fact, t.From, t.To, t.Cause }),

@@ -59,6 +59,8 @@ internal sealed partial class CloudlinkSessions(FleetPresence presence, GatewayI
         {
             if (!devices.TryGetValue(session.Uuid, out var held))
                 devices[session.Uuid] = held = new();
+            if (held.Sessions.Any(other => other.Kind == session.Kind))
+                presence.SecondTunnel(session.Uuid, session.From);
             held.Sessions.Add(session);
             held.AwaitedUntil = null;
             Owe(session.Uuid, connected: true);

@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using System.Globalization;
 using System.Text.Json;
+using Muster.Core.Status;
 
 namespace Muster.Server.Dashboard.Devices;
 
@@ -34,6 +35,7 @@ public sealed record DeviceRow
     public required long? LastContact { get; init; }
     public required string? Update { get; init; }
     public required long? UpdateSince { get; init; }
+    public required long? UpdateMoved { get; init; }
     public required ShownRelease? Release { get; init; }
     public required long? TargetRelease { get; init; }
     public required bool IsPinned { get; init; }
@@ -45,13 +47,18 @@ public sealed record DeviceRow
 
     public required long? Created { get; init; }
 
+    /// <summary>What is wrong with its update, as far as the row tells; the Device Summary reads the device's log too.</summary>
+    /// <param name="now">Unix ms.</param>
+    public UpdateTrouble? Trouble(long now) => UpdateTrouble.Of(
+        new(StatusWords.Update(Update) ?? UpdateStatus.None, UpdateSince, UpdateMoved, IsDownloading: Reason == "downloading-images", IsHeard: IsConnected || Heartbeat is "online" or "timeout", IsOnTarget: null, Sign: null), now);
+
     public bool? IsOnTarget => TargetRelease is null ? null : Release?.Id == TargetRelease;
 
     public string Cloudlink => IsConnected ? "connected" : IsCloudlinkExpected ? "disconnected" : "not-expected";
 
     private const string Always =
         "id,uuid,device_name,belongs_to__application,overall_status,muster_status_reason,overall_progress,muster_status_since,provisioning_state,api_heartbeat_state,"
-        + "changed_api_heartbeat_state_on__date,is_online,muster_cloudlink_expected,last_connectivity_event,update_status,last_update_status_event,is_pinned_on__release,created_at";
+        + "changed_api_heartbeat_state_on__date,is_online,muster_cloudlink_expected,last_connectivity_event,update_status,last_update_status_event,muster_update_moved_at,is_pinned_on__release,created_at";
 
     /// <summary><c>$select</c> and <c>$expand</c> of a <c>device</c> query that reads such rows.</summary>
     public static string Query(IEnumerable<DeviceColumn> columns)
@@ -103,6 +110,7 @@ public sealed record DeviceRow
             LastContact = Instant(row, "muster_last_contact_at"),
             Update = Text(row, "update_status"),
             UpdateSince = Instant(row, "last_update_status_event"),
+            UpdateMoved = Instant(row, "muster_update_moved_at"),
             Release = First(row, "is_running__release") is { } release ? ReleaseOf(release) : null,
             TargetRelease = Reference(row, "should_be_running__release"),
             IsPinned = Reference(row, "is_pinned_on__release") is not null,

@@ -1,16 +1,20 @@
 using System.Data.Common;
 using Muster.Core.Access;
+using Muster.Server.Insight;
 using Muster.Server.Presence;
 using Muster.Storage;
 
 namespace Muster.Server.Devices.Registration;
 
 /// <summary>Why something about registration was refused.</summary>
-internal enum RegistrationOutcome : byte { Done, UnknownDeviceType, UnknownFleet, UuidTaken, KeyTaken, UnknownDevice }
+internal enum RegistrationOutcome : byte { Done, UnknownDeviceType, UnknownFleet, UuidTaken, KeyTaken, UnknownDevice, NotOpen, TooManyKeys }
 
 /// <summary>Writes new devices and their keys. What is answered with success is durable.</summary>
-internal sealed class DeviceRegistry(Database database, FleetPresence presence, TimeProvider time)
+internal sealed class DeviceRegistry(Database database, FleetPresence presence, AuditLog audit, TimeProvider time)
 {
+    /// <summary>Keys that a device may have before a provisioning key can give it no more: far more than anybody flashes it.</summary>
+    private const int MaxKeys = 100;
+
     public async Task<(RegistrationOutcome Outcome, long DeviceId)> RegisterAsync(RegistrationRequest request, string key, CancellationToken cancellation)
     {
         (RegistrationOutcome Outcome, long DeviceId) written;
@@ -30,7 +34,9 @@ internal sealed class DeviceRegistry(Database database, FleetPresence presence, 
     }
 
     /// <summary>Gives a device a further key. The same key again is no error: a supervisor may repeat itself.</summary>
-    public async Task<RegistrationOutcome> AddKeyAsync(long deviceId, string key, string? name, string? description, CancellationToken cancellation)
+    /// <param name="caller">Who gives it. A provisioning key may do so only to a device that was flashed anew (<see cref="KeyExchange"/>), and that goes on record.</param>
+    /// <param name="from">Address it was asked from.</param>
+    public async Task<RegistrationOutcome> AddKeyAsync(Caller caller, long deviceId, string key, string? name, string? description, string? from, CancellationToken cancellation)
     {
         RegistrationOutcome outcome;
         try
@@ -40,9 +46,16 @@ internal sealed class DeviceRegistry(Database database, FleetPresence presence, 
                 {
                     if (await ScalarAsync(write, "SELECT actor_id FROM device WHERE id = @p0", cancellation, deviceId) is not long actor)
                         return RegistrationOutcome.UnknownDevice;
+                    var isExchange = caller.Kind == CallerKind.Fleet;
+                    if (isExchange && !await KeyExchange.IsOpenAsync(write, deviceId, caller.SubjectId, cancellation))
+                        return RegistrationOutcome.NotOpen;
                     if (await ScalarAsync(write, "SELECT actor_id FROM api_key WHERE key_hash = @p0", cancellation, Keys.Hash(key)) is long owner)
                         return owner == actor ? RegistrationOutcome.Done : RegistrationOutcome.KeyTaken;
+                    if (isExchange && (await ScalarAsync(write, "SELECT count(*) FROM api_key WHERE actor_id = @p0", cancellation, actor)) is >= (long)MaxKeys)
+                        return RegistrationOutcome.TooManyKeys;
                     await InsertKeyAsync(write, actor, key, name, description, cancellation);
+                    if (isExchange)
+                        await audit.NoteAsync(write, [new(caller, "key.exchange", deviceId, null, from, "A key that the device chose, by the provisioning key of its fleet.")], AuditOutcome.Done);
                     return RegistrationOutcome.Done;
                 },
                 cancellation);

@@ -1,14 +1,17 @@
 using System.Text.Json;
 using Muster.Core.Access;
 using Muster.Protocol;
+using Muster.Server.Insight;
 using Muster.Server.Resources;
 using Muster.Storage;
 
 namespace Muster.Server.Devices.Registration;
 
 /// <summary><c>POST /device/register</c> and <c>POST /api-key/device/{id}/device-key</c> (recordings device-register, auth).</summary>
-internal sealed class RegistrationEndpoints(DeviceRegistry registry, Callers callers, DeviceReaders readers, Database database)
+internal sealed class RegistrationEndpoints(DeviceRegistry registry, KeyExchange exchange, Callers callers, DeviceReaders readers, Database database)
 {
+    private const string NoDevice = "No device found to associate with the api key";
+
     public async Task RegisterAsync(HttpContext context)
     {
         var caller = await callers.OfAsync(context);
@@ -63,13 +66,23 @@ internal sealed class RegistrationEndpoints(DeviceRegistry registry, Callers cal
 
         if (await FieldsAsync(context) is not { } fields)
             return;
-        if (await FleetOfAsync(deviceId, context.RequestAborted) is not { } fleetId)
+        var device = await DeviceAsync(deviceId, context.RequestAborted);
+        if (caller.Kind == CallerKind.Fleet)
         {
-            await DeviceAnswers.TextAsync(context, StatusCodes.Status404NotFound, "No device found to associate with the api key");
+            // One answer, whatever is in the way: a provisioning key learns nothing of devices that it may not exchange keys of.
+            if (device is null || await exchange.FindAsync(caller, device.Value.Uuid, context.RequestAborted) is null)
+            {
+                await DeviceAnswers.EmptyAsync(context, StatusCodes.Status401Unauthorized);
+                return;
+            }
+        }
+        else if (device is null || !await readers.HasRoleAsync(caller, Role.Observer, device.Value.FleetId, context.RequestAborted))
+        {
+            // What a person may not see does not exist for him.
+            await DeviceAnswers.TextAsync(context, StatusCodes.Status404NotFound, NoDevice);
             return;
         }
-
-        if (!await MayRegisterAsync(caller, fleetId, context.RequestAborted))
+        else if (!await MayRegisterAsync(caller, device.Value.FleetId, context.RequestAborted))
         {
             await DeviceAnswers.EmptyAsync(context, StatusCodes.Status401Unauthorized);
             return;
@@ -83,11 +96,13 @@ internal sealed class RegistrationEndpoints(DeviceRegistry registry, Callers cal
             return;
         }
 
-        await (await registry.AddKeyAsync(deviceId, key, Field("name"), Field("description"), context.RequestAborted) switch
+        await (await registry.AddKeyAsync(caller, deviceId, key, Field("name"), Field("description"), AuditEntry.Address(context.Connection.RemoteIpAddress), context.RequestAborted) switch
         {
             RegistrationOutcome.Done => DeviceAnswers.SentenceAsync(context, StatusCodes.Status200OK, key),
             RegistrationOutcome.KeyTaken => DeviceAnswers.SentenceAsync(context, StatusCodes.Status409Conflict, "\"key\" must be unique."),
-            _ => DeviceAnswers.TextAsync(context, StatusCodes.Status404NotFound, "No device found to associate with the api key"),
+            RegistrationOutcome.TooManyKeys => DeviceAnswers.SentenceAsync(context, StatusCodes.Status409Conflict, "The device has too many keys; remove those that it uses no more."),
+            RegistrationOutcome.NotOpen => DeviceAnswers.EmptyAsync(context, StatusCodes.Status401Unauthorized),
+            _ => DeviceAnswers.TextAsync(context, StatusCodes.Status404NotFound, NoDevice),
         });
     }
 
@@ -119,10 +134,11 @@ internal sealed class RegistrationEndpoints(DeviceRegistry registry, Callers cal
         return null;
     }
 
-    private async Task<long?> FleetOfAsync(long deviceId, CancellationToken cancellation)
+    private async Task<(long FleetId, string Uuid)?> DeviceAsync(long deviceId, CancellationToken cancellation)
     {
         await using var connection = await database.OpenReadAsync(cancellation);
-        await using var command = connection.Statement("SELECT fleet_id FROM device WHERE id = @p0", deviceId);
-        return await command.ExecuteScalarAsync(cancellation) as long?;
+        await using var command = connection.Statement("SELECT fleet_id, uuid FROM device WHERE id = @p0", deviceId);
+        await using var reader = await command.ExecuteReaderAsync(cancellation);
+        return await reader.ReadAsync(cancellation) ? (reader.GetInt64(0), reader.GetString(1)) : null;
     }
 }

@@ -12,7 +12,7 @@ internal sealed class RegistryOptions
     /// <summary>PEM file with the EC private key (P-256) whose certificate the registry trusts.</summary>
     public string KeyFile { get; set; } = "";
 
-    /// <summary>The key's id as the registry knows it; optional.</summary>
+    /// <summary>The key's id as the registry knows it; empty: the one that registries make of the key themselves (<see cref="RegistryKeyId"/>).</summary>
     public string KeyId { get; set; } = "";
 
     public TimeSpan Lifetime { get; set; } = TimeSpan.FromHours(4);

@@ -18,11 +18,11 @@ internal sealed class RegistryTokenEndpoint(FleetPresence presence, Database dat
     private const int MaxScopes = 32;
 
     private readonly RegistryOptions registry = options.Value;
-    private readonly Lazy<ECDsa> signingKey = new(() =>
+    private readonly Lazy<ECDsa> signingKey = new(() => ReadKey(options.Value));
+    private readonly Lazy<string> ownId = new(() =>
     {
-        var key = ECDsa.Create();
-        key.ImportFromPem(File.ReadAllText(options.Value.KeyFile));
-        return key;
+        using var key = ReadKey(options.Value);
+        return RegistryKeyId.Of(key);
     });
 
     public async Task GetAsync(HttpContext context)
@@ -68,6 +68,13 @@ internal sealed class RegistryTokenEndpoint(FleetPresence presence, Database dat
             signingKey.Value.Dispose();
     }
 
+    private static ECDsa ReadKey(RegistryOptions options)
+    {
+        var key = ECDsa.Create();
+        key.ImportFromPem(File.ReadAllText(options.KeyFile));
+        return key;
+    }
+
     /// <summary>One scope, <c>repository:v2/…:pull</c>, with the actions that are allowed: pull for the own fleet's images, nothing else.</summary>
     private async Task<JsonObject?> AccessAsync(string scope, long fleetId, CancellationToken cancellation)
     {
@@ -96,7 +103,7 @@ internal sealed class RegistryTokenEndpoint(FleetPresence presence, Database dat
             ["iss"] = registry.Issuer,
             ["sub"] = subject,
         };
-        var key = new ECDsaSecurityKey(signingKey.Value) { KeyId = registry.KeyId.Length > 0 ? registry.KeyId : null };
+        var key = new ECDsaSecurityKey(signingKey.Value) { KeyId = registry.KeyId.Length > 0 ? registry.KeyId : ownId.Value };
         return new JsonWebTokenHandler { SetDefaultTimesOnTokenCreation = false }.CreateToken(payload.ToJsonString(), new SigningCredentials(key, SecurityAlgorithms.EcdsaSha256));
     }
 

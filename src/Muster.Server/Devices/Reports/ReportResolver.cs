@@ -8,94 +8,154 @@ namespace Muster.Server.Devices.Reports;
 
 /// <summary>
 /// Turns the names of releases and images in a report into our ids. What was found is kept (bounded) until a change of its
-/// fleet is told; what was not found is looked for anew.
+/// fleet is told; what was not found is looked for anew. What the device cannot run (a release that was deleted, an app of
+/// the fleet that it has left) is passed over: the rest of the report is as true without it.
 /// </summary>
 internal sealed class ReportResolver(Database database, FleetPresence presence, FleetRows fleets)
 {
+    /// <summary>More builds of one commit than anybody makes; older ones are not looked at.</summary>
+    private const int MaxBuilds = 16;
+
+    /// <param name="Builds">The successful builds of the commit, the newest first; without any, the newest alone.</param>
     /// <param name="IsShared">A public app (a supervisor's or a host's), whose releases any device may run.</param>
-    private sealed record FoundRelease(long Id, long FleetId, bool IsShared, int Ticket);
+    private sealed record FoundRelease(ImmutableArray<long> Builds, long FleetId, bool IsShared, int Ticket);
 
     private sealed record FoundImage(long Id, long FleetId, string? Digest, int Ticket);
 
     private readonly BoundedCache<(string App, string Commit), FoundRelease> releases = new(20_000);
     private readonly BoundedCache<string, FoundImage> images = new(50_000);
 
-    /// <summary>Null when the report names a release or an image that the device cannot run.</summary>
-    public async ValueTask<StateReport?> ResolveAsync(ParsedReport parsed, DeviceSlot slot, CancellationToken cancellation)
+    public async ValueTask<ResolvedReport> ResolveAsync(ParsedReport parsed, DeviceSlot slot, CancellationToken cancellation)
     {
-        var report = parsed.Fields;
-        var fleetId = presence.FleetId(slot);
+        var resolved = new ResolvedReport { Report = parsed.Fields };
+        var device = new Reporter(presence.DeviceId(slot), presence.FleetId(slot), presence.TargetReleaseId(slot));
         if (parsed.Apps is { } apps)
         {
-            var installs = ImmutableArray.CreateBuilder<ServiceInstall>();
             foreach (var app in apps)
-            {
-                if (await OfAppAsync(app, fleetId, presence.DeviceId(slot), report, installs, cancellation) is not { } with)
-                    return null;
-                report = with;
-            }
-
-            report = report with { Installs = installs.DrainToImmutable() };
+                await OfAppAsync(app, device, resolved, cancellation);
+            resolved.TakeApps();
         }
 
         if (parsed.Images is { } ids)
         {
-            if (await OfIdsAsync(ids, fleetId, cancellation) is not { } installs)
-                return null;
-            report = report with { Installs = installs };
+            await OfIdsAsync(ids, device.FleetId, resolved, cancellation);
+            resolved.TakeApps();
         }
 
         if (parsed.RunningCommit is { IsPresent: true, Value: var commit })
-            report = await OfRunningCommitAsync(report, commit, fleetId, cancellation);
-        return report;
+            await OfRunningCommitAsync(resolved, commit, device, cancellation);
+        if (parsed.Apps is not null || parsed.Images is not null || parsed.RunningCommit.IsPresent)
+            resolved.Report = resolved.Report with { OfFleet = device.FleetId };
+        return resolved;
     }
 
-    private async ValueTask<StateReport?> OfAppAsync(ReportedApp app, long fleetId, long deviceId, StateReport report, ImmutableArray<ServiceInstall>.Builder installs, CancellationToken cancellation)
+    private async ValueTask OfAppAsync(ReportedApp app, Reporter device, ResolvedReport resolved, CancellationToken cancellation)
     {
-        if (app.RunningCommit is { } running)
-        {
-            if (await ReleaseAsync(app.Uuid, running, fleetId, deviceId, cancellation) is not { } release)
-                return null;
-            if (release.FleetId == fleetId)
-                report = report with { RunningReleaseId = release.Id };
-        }
-
         foreach (var reported in app.Releases)
         {
-            if (await ReleaseAsync(app.Uuid, reported.Commit, fleetId, deviceId, cancellation) is not { } release)
-                return null;
-            if (release.FleetId == fleetId && UpdateStatusRule.Lower(report.UpdateStatus.Or(UpdateStatus.None), reported.UpdateStatus) is not UpdateStatus.None and var lowest)
-                report = report with { UpdateStatus = lowest };
+            if (await ReleaseAsync(app.Uuid, reported.Commit, device, cancellation) is not { } release)
+            {
+                resolved.PassOver($"release {reported.Commit} of app {app.Uuid}");
+                continue;
+            }
 
+            var id = await BuildAsync(release, reported.Services, device, cancellation);
+            if (release.FleetId == device.FleetId)
+            {
+                resolved.Updates.Add(new(id, reported.UpdateStatus));
+                if (reported is { UpdateStatus: UpdateStatus.Rejected, Services.Count: 0 })
+                    resolved.Silent.Add(id);
+                if (reported.Commit == app.RunningCommit)
+                    resolved.Report = resolved.Report with { RunningReleaseId = id };
+            }
+
+            if (reported.Services.Count == 0)
+                resolved.KnowsSome = true;
             foreach (var service in reported.Services)
             {
-                if (await ImageAsync(service.Image, release.FleetId, cancellation) is not { } image)
-                    return null;
-                installs.Add(new(image.Id, release.Id, service.Status, service.Progress));
+                if (await ImageAsync(service.Image, release.FleetId, cancellation) is { } image)
+                    resolved.Add(new(image.Id, id, service.Status, service.Progress));
+                else
+                    resolved.PassOver($"image {service.Image}");
             }
         }
 
-        return report;
+        if (app.RunningCommit is { } running && !app.Releases.Any(r => r.Commit == running))
+            await OfRunningReleaseAsync(app.Uuid, running, device, resolved, cancellation);
     }
 
-    private async ValueTask<FoundRelease?> ReleaseAsync(string appUuid, string commit, long fleetId, long deviceId, CancellationToken cancellation)
+    private async ValueTask OfRunningReleaseAsync(string app, string running, Reporter device, ResolvedReport resolved, CancellationToken cancellation)
+    {
+        if (await ReleaseAsync(app, running, device, cancellation) is not { } release)
+        {
+            resolved.PassOver($"release {running} of app {app}");
+            return;
+        }
+
+        resolved.KnowsSome = true;
+        if (release.FleetId == device.FleetId)
+            resolved.Report = resolved.Report with { RunningReleaseId = await BuildAsync(release, [], device, cancellation) };
+    }
+
+    /// <summary>Null when there is no such release that the device can run.</summary>
+    private async ValueTask<FoundRelease?> ReleaseAsync(string appUuid, string commit, Reporter device, CancellationToken cancellation)
     {
         if (!releases.TryGet((appUuid, commit), out var found) || found.Ticket != presence.FleetTicket(found.FleetId))
         {
-            var ticket = presence.FleetTicket(fleetId);
-            await using var connection = await database.OpenReadAsync(cancellation);
-            await using var command = connection.Statement(
-                "SELECT r.id, f.id, f.is_public FROM release r JOIN fleet f ON f.id = r.fleet_id WHERE f.uuid = @p0 AND r.\"commit\" = @p1 ORDER BY r.id DESC LIMIT 1", appUuid, commit);
-            await using var reader = await command.ExecuteReaderAsync(cancellation);
-            if (!await reader.ReadAsync(cancellation))
+            var ticket = presence.FleetTicket(device.FleetId);
+            if (await FindReleaseAsync(appUuid, commit, ticket, cancellation) is not { } read)
                 return null;
-            found = new(reader.GetInt64(0), reader.GetInt64(1), reader.GetInt32(2) != 0, ticket);
+            found = read;
             // The ticket is the own fleet's; another's is not known before its row is.
-            if (found.FleetId == fleetId)
+            if (found.FleetId == device.FleetId)
                 releases.Set((appUuid, commit), found);
         }
 
-        return found.FleetId == fleetId || found.IsShared || await IsSupervisorOrHostAsync(deviceId, found.FleetId, cancellation) ? found : null;
+        return found.FleetId == device.FleetId || found.IsShared || await IsSupervisorOrHostAsync(device.Id, found.FleetId, cancellation) ? found : null;
+    }
+
+    private async Task<FoundRelease?> FindReleaseAsync(string appUuid, string commit, int ticket, CancellationToken cancellation)
+    {
+        await using var connection = await database.OpenReadAsync(cancellation);
+        await using var command = connection.Statement(
+            $"""
+            SELECT r.id, f.id, f.is_public, CASE WHEN r.status = 'success' THEN 0 ELSE 1 END AS failed FROM release r JOIN fleet f ON f.id = r.fleet_id
+            WHERE f.uuid = @p0 AND r."commit" = @p1 ORDER BY failed, r.id DESC LIMIT {MaxBuilds}
+            """, appUuid, commit);
+        await using var reader = await command.ExecuteReaderAsync(cancellation);
+        var builds = ImmutableArray.CreateBuilder<long>();
+        var (fleet, isShared) = (0L, false);
+        while (await reader.ReadAsync(cancellation))
+        {
+            // Only a build that succeeded runs anywhere; without any, the newest stands for the commit.
+            if (builds.Count > 0 && reader.GetInt64(3) != 0)
+                break;
+            builds.Add(reader.GetInt64(0));
+            (fleet, isShared) = (reader.GetInt64(1), reader.GetInt64(2) != 0);
+        }
+
+        return builds.Count == 0 ? null : new(builds.DrainToImmutable(), fleet, isShared, ticket);
+    }
+
+    /// <summary>Which of several successful builds of one commit the device has: the one that its images are of, else the one that it should run, else the newest.</summary>
+    private async ValueTask<long> BuildAsync(FoundRelease found, IReadOnlyList<ReportedService> services, Reporter device, CancellationToken cancellation)
+    {
+        if (found.Builds.Length == 1)
+            return found.Builds[0];
+        var counts = new Dictionary<long, int>();
+        await using (var connection = await database.OpenReadAsync(cancellation))
+        {
+            foreach (var service in services)
+            {
+                await using var command = connection.Statement(
+                    $"SELECT ri.release_id FROM release_image ri JOIN image i ON i.id = ri.image_id WHERE i.location = @p0 AND ri.release_id IN ({string.Join(',', found.Builds)})", Location(service.Image).Location);
+                await using var reader = await command.ExecuteReaderAsync(cancellation);
+                while (await reader.ReadAsync(cancellation))
+                    counts[reader.GetInt64(0)] = counts.GetValueOrDefault(reader.GetInt64(0)) + 1;
+            }
+        }
+
+        return found.Builds.OrderByDescending(b => counts.GetValueOrDefault(b)).ThenByDescending(b => b == device.TargetReleaseId).ThenByDescending(b => b).First();
     }
 
     /// <summary>Whether the app is the one that the device's supervisor or host OS is taken from.</summary>
@@ -110,8 +170,7 @@ internal sealed class ReportResolver(Database database, FleetPresence presence, 
     /// <summary>An image of the app, by its location and, where the report has one, its digest.</summary>
     private async ValueTask<FoundImage?> ImageAsync(string reference, long appId, CancellationToken cancellation)
     {
-        var at = reference.IndexOf('@', StringComparison.Ordinal);
-        var (location, digest) = at < 0 ? (reference, null) : (reference[..at], reference[(at + 1)..]);
+        var (location, digest) = Location(reference);
         if (!images.TryGet(location, out var found) || found.Ticket != presence.FleetTicket(found.FleetId))
         {
             var ticket = presence.FleetTicket(appId);
@@ -129,9 +188,11 @@ internal sealed class ReportResolver(Database database, FleetPresence presence, 
         return found.FleetId == appId && (digest is null || digest == found.Digest) ? found : null;
     }
 
-    private async Task<ImmutableArray<ServiceInstall>?> OfIdsAsync(List<ReportedImage> reported, long fleetId, CancellationToken cancellation)
+    private static (string Location, string? Digest) Location(string reference) =>
+        reference.IndexOf('@', StringComparison.Ordinal) is >= 0 and var at ? (reference[..at], reference[(at + 1)..]) : (reference, null);
+
+    private async Task OfIdsAsync(List<ReportedImage> reported, long fleetId, ResolvedReport resolved, CancellationToken cancellation)
     {
-        var installs = ImmutableArray.CreateBuilder<ServiceInstall>(reported.Count);
         await using var connection = await database.OpenReadAsync(cancellation);
         foreach (var image in reported)
         {
@@ -139,18 +200,21 @@ internal sealed class ReportResolver(Database database, FleetPresence presence, 
                 "SELECT 1 FROM image i JOIN service s ON s.id = i.service_id JOIN release r ON r.fleet_id = s.fleet_id WHERE i.id = @p0 AND r.id = @p1 AND s.fleet_id = @p2",
                 image.ImageId, image.ReleaseId, fleetId);
             if (await command.ExecuteScalarAsync(cancellation) is null)
-                return null;
-            installs.Add(new(image.ImageId, image.ReleaseId, image.Status, image.Progress));
+                resolved.PassOver(string.Create(System.Globalization.CultureInfo.InvariantCulture, $"image {image.ImageId} of release {image.ReleaseId}"));
+            else
+                resolved.Add(new(image.ImageId, image.ReleaseId, image.Status, image.Progress));
         }
-
-        return installs.DrainToImmutable();
     }
 
     // An unknown commit is passed over (recordings, state-patch-v2, "unknown commit is ignored").
-    private async Task<StateReport> OfRunningCommitAsync(StateReport report, string? commit, long fleetId, CancellationToken cancellation)
+    private async Task OfRunningCommitAsync(ResolvedReport resolved, string? commit, Reporter device, CancellationToken cancellation)
     {
         if (string.IsNullOrEmpty(commit))
-            return report with { RunningReleaseId = (long?)null };
-        return await fleets.ReleaseIdAsync(fleetId, commit, cancellation) is { } id ? report with { RunningReleaseId = id } : report;
+            resolved.Report = resolved.Report with { RunningReleaseId = (long?)null };
+        else if (await fleets.ReleaseIdAsync(device.FleetId, commit, device.TargetReleaseId, cancellation) is { } id)
+            resolved.Report = resolved.Report with { RunningReleaseId = id };
     }
+
+    /// <summary>The device that reports.</summary>
+    private readonly record struct Reporter(long Id, long FleetId, long? TargetReleaseId);
 }

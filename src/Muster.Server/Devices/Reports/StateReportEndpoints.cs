@@ -1,3 +1,4 @@
+using System.Data.Common;
 using Muster.Core.Access;
 using Muster.Core.Status;
 using Muster.Server.Presence;
@@ -86,23 +87,54 @@ internal sealed class StateReportEndpoints(FleetPresence presence, Callers calle
 
     private async Task TakeAsync(HttpContext context, ParsedReport parsed, DeviceSlot slot, bool isContact)
     {
-        var report = parsed.Verdict == ReportVerdict.Ok ? await resolver.ResolveAsync(parsed, slot, context.RequestAborted) : null;
-        if (report is null || !await ownRow.WriteAsync(parsed, slot, context.RequestAborted))
+        if (parsed.Verdict != ReportVerdict.Ok)
         {
-            if (isContact)
-                await presence.ContactAsync(slot, ContactKind.Report);
-            if (parsed.Verdict != ReportVerdict.Ok)
-                await DeviceAnswers.SentenceAsync(context, StatusCodes.Status400BadRequest, parsed.Problem);
-            else
-                await DeviceAnswers.SentenceAsync(context, StatusCodes.Status401Unauthorized, Foreign);
+            await ContactAsync(slot, isContact);
+            await DeviceAnswers.SentenceAsync(context, StatusCodes.Status400BadRequest, parsed.Problem);
             return;
         }
 
-        if (isContact && PublicAddress(context) is { } address)
-            report = report with { PublicAddress = address };
-        await presence.ReportAsync(slot, report, context.RequestAborted, isContact);
-        context.Response.StatusCode = StatusCodes.Status200OK;
+        for (var isAgain = false; ; isAgain = true)
+        {
+            var resolved = await resolver.ResolveAsync(parsed, slot, context.RequestAborted);
+            if (IsForeign(parsed, resolved) || !await ownRow.WriteAsync(parsed, slot, context.RequestAborted))
+            {
+                await ContactAsync(slot, isContact);
+                await DeviceAnswers.SentenceAsync(context, StatusCodes.Status401Unauthorized, Foreign);
+                return;
+            }
+
+            var report = isContact && PublicAddress(context) is { } address ? resolved.Report with { PublicAddress = address } : resolved.Report;
+            if (isContact && !isAgain)
+            {
+                presence.SeenFrom(slot, context.Connection.RemoteIpAddress);
+                presence.SeenMachine(slot, report, PublicAddress(context) ?? "");
+            }
+
+            try
+            {
+                await presence.ReportAsync(slot, report, context.RequestAborted, isContact);
+            }
+            catch (DbException) when (!isAgain)
+            {
+                // A release was deleted between the look-up and the write: looked up again, it is passed over.
+                continue;
+            }
+
+            if (resolved.Note is { } note)
+                await DeviceAnswers.SentenceAsync(context, StatusCodes.Status200OK, note);
+            else
+                context.Response.StatusCode = StatusCodes.Status200OK;
+            return;
+        }
     }
+
+    /// <summary>Whether there is nothing in the report that could be taken: it speaks of apps only, and of none that the device can run.</summary>
+    private static bool IsForeign(ParsedReport parsed, ResolvedReport resolved) =>
+        resolved is { PassesOver: true, KnowsSome: false } && parsed.Fields == StateReport.Empty
+        && !parsed.RunningCommit.IsPresent && !parsed.Name.IsPresent && !parsed.Note.IsPresent && !parsed.PinnedReleaseId.IsPresent;
+
+    private ValueTask ContactAsync(DeviceSlot slot, bool isContact) => isContact ? presence.ContactAsync(slot, ContactKind.Report) : ValueTask.CompletedTask;
 
     private async Task RefuseAsync(HttpContext context, DeviceAuth auth, DeviceSlot slot)
     {

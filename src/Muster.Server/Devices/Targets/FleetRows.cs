@@ -63,11 +63,19 @@ internal sealed class FleetRows(Database database, FleetPresence presence)
         return target;
     }
 
-    /// <summary>The newest release of a fleet with this commit.</summary>
-    public async ValueTask<long?> ReleaseIdAsync(long fleetId, string commit, CancellationToken cancellation)
+    /// <summary>
+    /// The release of a fleet with this commit. One commit may have been built several times: it is the build that succeeded,
+    /// of several the one that should run, else the newest.
+    /// </summary>
+    /// <param name="target">The release that should run.</param>
+    public async ValueTask<long?> ReleaseIdAsync(long fleetId, string commit, long? target, CancellationToken cancellation)
     {
         await using var connection = await database.OpenReadAsync(cancellation);
-        await using var command = connection.Statement("SELECT max(id) FROM release WHERE fleet_id = @p0 AND \"commit\" = @p1", fleetId, commit);
+        await using var command = connection.Statement(
+            """
+            SELECT id FROM release WHERE fleet_id = @p0 AND "commit" = @p1
+            ORDER BY CASE WHEN status = 'success' THEN 0 ELSE 1 END, CASE WHEN id = @p2 THEN 0 ELSE 1 END, id DESC LIMIT 1
+            """, fleetId, commit, target ?? 0L);
         return await command.ExecuteScalarAsync(cancellation) as long?;
     }
 

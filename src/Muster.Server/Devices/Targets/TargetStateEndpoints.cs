@@ -17,7 +17,11 @@ internal sealed class TargetStateEndpoints(FleetPresence presence, Callers calle
         var secret = Callers.Secret(context.Request);
         var auth = presence.Authenticate(uuid, secret, out var slot);
         if (auth is DeviceAuth.Ok or DeviceAuth.Frozen)
+        {
+            presence.SeenFrom(slot, context.Connection.RemoteIpAddress);
             await presence.PolledAsync(slot);
+        }
+
         // A device that is gone or frozen stays quiet: whoever asks, there is nothing new for it (recordings deleted-device, frozen-inactive).
         if (!presence.TryFind(uuid, out slot) || presence.IsFrozen(slot))
         {
@@ -58,7 +62,7 @@ internal sealed class TargetStateEndpoints(FleetPresence presence, Callers calle
         long? releaseId = null;
         if (context.Request.Query["releaseUuid"] is [{ Length: > 0 } commit])
         {
-            releaseId = await fleets.ReleaseIdAsync(fleet.App.Id, commit, context.RequestAborted);
+            releaseId = await fleets.ReleaseIdAsync(fleet.App.Id, commit, fleet.TargetReleaseId, context.RequestAborted);
             if (releaseId is null)
             {
                 await DeviceAnswers.EmptyAsync(context, StatusCodes.Status401Unauthorized);

@@ -25,6 +25,7 @@ internal sealed class UnchangedPolls(RequestDelegate next, FleetPresence presenc
             return next(context);
         }
 
+        presence.SeenFrom(slot, context.Connection.RemoteIpAddress);
         context.Response.StatusCode = StatusCodes.Status304NotModified;
         context.Response.Headers.ETag = known;
         var polled = presence.PolledAsync(slot);

@@ -5,6 +5,7 @@ using System.IO.Pipelines;
 using System.Text;
 using Muster.Core.Access;
 using Muster.Core.Query;
+using Muster.Server.Devices.Registration;
 using Muster.Storage;
 using Muster.Storage.Resources;
 
@@ -24,16 +25,19 @@ internal static class ReadEndpoints
     public static void MapReads(this IEndpointRouteBuilder routes)
     {
         foreach (var model in new[] { ResourceModel.Version7, ResourceModel.Version6 })
-            routes.MapGet($"/{model.Version}/{{**resource}}", (HttpContext context, Callers callers, Database database, TimeProvider time) => ReadAsync(context, model, callers, database, time));
+            routes.MapGet($"/{model.Version}/{{**resource}}", (HttpContext context, Callers callers, KeyExchange exchange, Database database, TimeProvider time) => ReadAsync(context, model, callers, exchange, database, time));
         routes.MapGet("/muster/v1/release-assets/{id:long}", ReleaseAssetAsync);
     }
 
-    private static async Task<IResult> ReadAsync(HttpContext context, ResourceModel model, Callers callers, Database database, TimeProvider time)
+    private static async Task<IResult> ReadAsync(HttpContext context, ResourceModel model, Callers callers, KeyExchange exchange, Database database, TimeProvider time)
     {
         var request = ResourceRequest.Of(context, model);
         if (request.Query.Action is not null)
             throw RefusedException.Invalid($"Malformed url: '{request.Target}'");
-        var compiler = Compiler(model, database, await callers.OfAsync(context), time, $"{context.Request.Scheme}://{context.Request.Host}");
+        var caller = await callers.OfAsync(context);
+        if (KeyExchange.IsProvisioning(caller) && KeyExchange.Uuid(request.Query) is { } uuid)
+            return Answers.Json(await exchange.FindAsync(caller, uuid, context.RequestAborted) is { } device ? string.Create(CultureInfo.InvariantCulture, $$"""{"d":[{"id":{{device}}}]}""") : """{"d":[]}""");
+        var compiler = Compiler(model, database, caller, time, $"{context.Request.Scheme}://{context.Request.Host}");
         var statement = request.Query.IsCount ? compiler.Count(request.Query) : compiler.Rows(request.Query);
         using var timeout = new CancellationTokenSource(Longest, time);
         using var ends = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted, timeout.Token);

@@ -17,6 +17,9 @@ internal sealed class Consequences
     /// <summary>Fleets of which every device does.</summary>
     public HashSet<long> Fleets { get; } = [];
 
+    /// <summary>Fleets of which a release came, changed or went.</summary>
+    public HashSet<long> Releases { get; } = [];
+
     /// <summary>Organizations whose allowance is to be counted anew.</summary>
     public HashSet<long> Organizations { get; } = [];
 
@@ -43,13 +46,14 @@ internal sealed class Consequences
             edits.Tell(Edited);
         if (Callers || Removed.Count > 0)
             callers.Forget();
-        if (Devices.Count + Fleets.Count + Organizations.Count + Added.Count + Removed.Count > 0)
+        if (Devices.Count + Fleets.Count + Releases.Count + Organizations.Count + Added.Count + Removed.Count > 0)
         {
             await presence.ChangedAsync(new InputChange(Cause)
             {
                 Devices = Devices,
                 Fleets = Fleets,
                 Organizations = Organizations,
+                Releases = Releases,
                 Added = Added,
                 Removed = Removed,
             });

@@ -42,6 +42,8 @@ internal sealed partial class DeviceRule : ResourceRule
             await MoveAsync(write, row, fleet, ids);
         if (row.Flag("is_active") is { } active)
         {
+            if (!active)
+                await RefuseOnlineAsync(write, ids);
             // Those activated first keep their place in the allowance: whoever comes back queues anew.
             await write.DoForAsync(ids, active
                 ? "UPDATE device SET activated_at = @p0 WHERE is_active = 0 AND id IN ({ids})"
@@ -92,8 +94,28 @@ internal sealed partial class DeviceRule : ResourceRule
         var leaving = await write.RowsOfAsync(ids, $"SELECT id FROM device WHERE fleet_id <> {fleet} AND id IN ({{ids}})", r => r.GetInt64(0));
         await write.DoForAsync(leaving, "DELETE FROM device_service_environment_variable WHERE device_id IN ({ids})");
         await OrganizationsAsync(write, ids);
-        if (leaving.Count > 0)
-            row.Default("pinned_release_id", null);
+        if (leaving.Count == 0)
+            return;
+        row.Default("pinned_release_id", null);
+        // It runs nothing of the new fleet yet, and downloads nothing more of the old one.
+        await write.DoForAsync(leaving, "UPDATE device SET running_release_id = NULL WHERE running_release_id IS NOT NULL AND id IN ({ids})");
+        await write.DoForAsync(leaving,
+            """
+            UPDATE image_install SET status = 'deleted', download_progress = NULL WHERE status = 'Downloading' AND device_id IN ({ids})
+                AND release_id IN (SELECT r.id FROM release r JOIN device d ON d.fleet_id = r.fleet_id WHERE d.id IN ({ids}))
+            """);
+    }
+
+    /// <summary>Whatever is online comes back by itself: to deactivate it would be undone by its next contact.</summary>
+    private static async Task RefuseOnlineAsync(Write write, IReadOnlyList<long> ids)
+    {
+        var online = await write.RowsOfAsync(ids,
+            "SELECT name FROM device WHERE is_active = 1 AND (cloudlink_connected = 1 OR heartbeat = 'online') AND id IN ({ids}) ORDER BY id", r => r.GetString(0));
+        if (online is [var first, ..])
+        {
+            throw RefusedException.Invalid(
+                $"\"is_active\" cannot be set to false: {(online.Count == 1 ? $"the device '{first}' is online" : $"{online.Count} of the devices are online, among them '{first}'")}, and only a device that is offline can be deactivated.");
+        }
     }
 
     private static async Task CheckTypeAsync(Write write, long type, IReadOnlyList<long> ids)

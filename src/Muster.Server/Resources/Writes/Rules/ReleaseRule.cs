@@ -79,16 +79,24 @@ internal sealed class ReleaseRule : ResourceRule
         var pinned = await write.RowsOfAsync(ids, $"SELECT {version}, count(*) FROM release r JOIN device d ON d.pinned_release_id = r.id WHERE r.id IN ({{ids}}) GROUP BY r.id", r => (Version: r.GetString(0), Devices: r.GetInt64(1)));
         if (pinned is [var first, ..])
             throw RefusedException.Invalid($"Unable to delete release {first.Version} because {first.Devices} device(s) are pinned to it.");
-        // Devices that still run it lose their running release: they are read anew.
+        // Devices that still run it lose their running release, those on the way to it their update status: they are read anew.
         write.After.Cause = "release-removed";
-        write.After.Devices.UnionWith(await write.RowsOfAsync(ids, "SELECT id FROM device WHERE running_release_id IN ({ids}) UNION SELECT device_id FROM image_install WHERE release_id IN ({ids})", r => r.GetInt64(0)));
+        write.After.Releases.UnionWith(await write.RowsOfAsync(ids, "SELECT DISTINCT fleet_id FROM release WHERE id IN ({ids})", r => r.GetInt64(0)));
+        write.After.Devices.UnionWith(await write.RowsOfAsync(ids,
+            """
+            SELECT id FROM device WHERE running_release_id IN ({ids}) UNION SELECT device_id FROM image_install WHERE release_id IN ({ids})
+            UNION SELECT id FROM device WHERE update_status <> 'done' AND fleet_id IN (SELECT fleet_id FROM release WHERE id IN ({ids}))
+            """, r => r.GetInt64(0)));
     }
 
     private static async Task FollowAsync(Write write, IEnumerable<long> fleets)
     {
         write.After.Cause = "release";
         foreach (var fleet in fleets)
+        {
+            write.After.Releases.Add(fleet);
             await TargetRelease.FollowAsync(write, fleet);
+        }
     }
 
     private static async Task<long> NextRevisionAsync(Write write, long fleet, SemanticVersion version, string variant) =>

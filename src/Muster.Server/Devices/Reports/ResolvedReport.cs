@@ -1,0 +1,61 @@
+using System.Collections.Immutable;
+using Muster.Core.Status;
+
+namespace Muster.Server.Devices.Reports;
+
+/// <summary>A report with our ids in the place of names, and the names for which there are none.</summary>
+internal sealed class ResolvedReport
+{
+    /// <summary>So many names are told to the device; the rest is counted.</summary>
+    private const int NamesTold = 5;
+    private const int LongestName = 200;
+
+    private readonly ImmutableArray<ServiceInstall>.Builder installs = ImmutableArray.CreateBuilder<ServiceInstall>();
+    private readonly List<string> passedOver = [];
+    private int passedOverCount;
+
+    public required StateReport Report { get; set; }
+
+    /// <summary>The own fleet's releases that are named, with their update statuses.</summary>
+    public ImmutableArray<ReleaseUpdate>.Builder Updates { get; } = ImmutableArray.CreateBuilder<ReleaseUpdate>();
+
+    /// <summary>Rejected releases that say nothing of their services.</summary>
+    public ImmutableArray<long>.Builder Silent { get; } = ImmutableArray.CreateBuilder<long>();
+
+    /// <summary>Whether any release or image of those named is known.</summary>
+    public bool KnowsSome { get; set; }
+
+    /// <summary>Whether something was named that the device cannot run.</summary>
+    public bool PassesOver => passedOverCount > 0;
+
+    /// <summary>What was passed over, for the answer; null when nothing was. It repeats the device's own words and tells of no row.</summary>
+    public string? Note => passedOverCount == 0
+        ? null
+        : $"Taken, but for what is not of the device's fleet: {string.Join(", ", passedOver)}{(passedOverCount > passedOver.Count ? $" and {passedOverCount - passedOver.Count} more" : "")}.";
+
+    public void Add(ServiceInstall install)
+    {
+        installs.Add(install);
+        KnowsSome = true;
+    }
+
+    public void PassOver(string name)
+    {
+        passedOverCount++;
+        if (passedOver.Count < NamesTold)
+            passedOver.Add(name.Length <= LongestName ? name : FieldLimits.Cut(name, LongestName));
+    }
+
+    /// <summary>What was gathered of apps is all that the device says of them.</summary>
+    public void TakeApps()
+    {
+        var updates = Updates.DrainToImmutable();
+        Report = Report with
+        {
+            Installs = installs.DrainToImmutable(),
+            ReleaseUpdates = updates,
+            UpdateStatus = ReleaseUpdate.Lowest(updates) is not UpdateStatus.None and var lowest ? lowest : default(Reported<UpdateStatus>),
+            SilentReleases = Silent.DrainToImmutable(),
+        };
+    }
+}
