@@ -53,6 +53,7 @@ internal static class DashboardModule
 
     public static WebApplication MapDashboard(this WebApplication app)
     {
+        app.UseMissingPages();
         app.UseAuthentication();
         app.UseAuthorization();
         app.UseAntiforgery();

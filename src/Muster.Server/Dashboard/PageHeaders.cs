@@ -6,6 +6,10 @@ internal sealed class PageHeaders(RequestDelegate next)
     private const string Policy =
         "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'none'";
 
+    /// <summary>Lets the page's form go to one more address. Called before the answer begins.</summary>
+    public static void AllowFormTo(HttpResponse response, Uri address) =>
+        response.Headers.ContentSecurityPolicy = Policy.Replace("form-action 'self'", $"form-action 'self' {address.GetLeftPart(UriPartial.Authority)}", StringComparison.Ordinal);
+
     public Task InvokeAsync(HttpContext context)
     {
         // Answers of the API are no pages; nothing is added to them.

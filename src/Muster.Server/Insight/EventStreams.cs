@@ -1,7 +1,7 @@
 using System.Text.Json;
-using Microsoft.AspNetCore.Http.Features;
 using Microsoft.Extensions.Options;
 using Muster.Core.Access;
+using Muster.Server.Hosting;
 using Muster.Server.Presence;
 using Muster.Server.Resources;
 
@@ -140,9 +140,7 @@ internal sealed class EventStreams(
 
         public Task BeginAsync(CancellationToken cancellation)
         {
-            response.ContentType = "text/event-stream";
-            response.Headers.CacheControl = "no-store";
-            response.HttpContext.Features.Get<IHttpResponseBodyFeature>()?.DisableBuffering();
+            response.BeginStream("text/event-stream");
             return WriteAndFlushAsync("retry: 2000\n\n", cancellation);
         }
 

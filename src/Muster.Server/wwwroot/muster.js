@@ -155,6 +155,44 @@ document.addEventListener("click", async (event) => {
   setTimeout(() => { button.classList.remove("copied"); if (said) button.setAttribute("aria-label", said); else button.removeAttribute("aria-label"); }, 1500);
 });
 
+// Menus are popovers of the browser: Escape and a click beside them close them. They open under the button that opens them and
+// inside the window, take the focus, and are walked through with the arrow keys.
+const inMenu = "a[href], button:not(:disabled), input:not(:disabled), select:not(:disabled), textarea";
+document.addEventListener("toggle", (event) => {
+  const menu = event.target;
+  if (event.newState !== "open" || !menu.matches?.(".menu[popover]")) return;
+  const opener = document.querySelector(`[popovertarget="${CSS.escape(menu.id)}"]`);
+  if (opener) {
+    const place = () => {
+      const at = opener.getBoundingClientRect();
+      const room = 8, width = menu.offsetWidth, height = menu.offsetHeight;
+      const under = at.bottom + 4 + height <= innerHeight - room || at.top < innerHeight / 2;
+      menu.style.cssText = `position: fixed; inset: auto; margin: 0; position-area: none; left: ${Math.max(room, Math.min(at.left, innerWidth - width - room))}px; `
+        + (under ? `top: ${at.bottom + 4}px; max-height: ${Math.max(120, innerHeight - at.bottom - 4 - room)}px` : `bottom: ${innerHeight - at.top + 4}px; max-height: ${Math.max(120, at.top - 4 - room)}px`);
+    };
+    place();
+    const moved = () => menu.matches(":popover-open") ? place() : (removeEventListener("resize", moved), removeEventListener("scroll", moved, true));
+    addEventListener("resize", moved);
+    addEventListener("scroll", moved, true);
+  }
+  if (!menu.contains(document.activeElement)) menu.querySelector(`[autofocus], ${inMenu}`)?.focus({ preventScroll: true });
+}, true);
+document.addEventListener("keydown", (event) => {
+  const menu = event.target.closest?.(".menu[popover]");
+  if (!menu) return;
+  if (event.key === "Tab" && !menu.querySelector("form, input")) menu.hidePopover();
+  const step = { ArrowDown: 1, ArrowUp: -1, Home: "first", End: "last" }[event.key];
+  if (!step || event.target.matches("select, textarea, input:not([type=checkbox])")) return;
+  const items = [...menu.querySelectorAll(inMenu)].filter((item) => item.offsetParent !== null);
+  const at = items.indexOf(event.target);
+  event.preventDefault();
+  items.at(step === "first" ? 0 : step === "last" ? -1 : (at + step + items.length) % items.length)?.focus();
+});
+// A page that is opened from a menu has no use for the menu.
+document.addEventListener("click", (event) => {
+  if (event.target.closest?.("a[href]")) event.target.closest(".menu[popover]")?.hidePopover();
+});
+
 window.muster = {
   showDialog(dialog) { if (dialog?.isConnected && !dialog.open) dialog.showModal(); },
   download(name, type, text) {

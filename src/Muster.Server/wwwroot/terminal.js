@@ -17,6 +17,7 @@ class MusterTerminal extends HTMLElement {
   disconnectedCallback() {
     document.removeEventListener("muster-theme", this.onTheme);
     this.close();
+    this.observer?.disconnect();
     this.terminal?.dispose();
     [this.terminal, this.tools] = [undefined, undefined];
   }
@@ -37,6 +38,7 @@ class MusterTerminal extends HTMLElement {
         <button type="button" class="btn btn-sm btn-outline-danger" data-do="accept">I know why: trust the new key and open</button>
       </div>
       <div class="screen" hidden></div>
+      <div class="keys" role="group" aria-label="Keys" hidden></div>
       <p class="hint small text-body-secondary" hidden>Ctrl+Shift+Enter leaves the terminal. Ctrl+C copies what is selected, and interrupts when nothing is.</p>`;
     this.tools = this.querySelector(".tools");
     this.select = this.querySelector("select");
@@ -47,6 +49,15 @@ class MusterTerminal extends HTMLElement {
     this.closer = this.querySelector("[data-do=close]");
     this.opener.onclick = () => this.open();
     this.closer.onclick = () => this.close("Closed.");
+    this.keys = this.querySelector(".keys");
+    // For screens without a keyboard, which lack these keys. They leave the focus where it is.
+    for (const [name, bytes] of [["Esc", "\x1b"], ["Tab", "\t"], ["Ctrl+C", "\x03"], ["Ctrl+D", "\x04"], ["↑", "\x1b[A"], ["↓", "\x1b[B"], ["←", "\x1b[D"], ["→", "\x1b[C"]]) {
+      const button = document.createElement("button");
+      Object.assign(button, { type: "button", className: "btn btn-sm btn-outline-secondary", textContent: name });
+      button.onpointerdown = (event) => event.preventDefault();
+      button.onclick = () => this.send(new TextEncoder().encode(bytes));
+      this.keys.append(button);
+    }
     this.querySelector("[data-do=accept]").onclick = () => this.open(this.presented);
     this.showTargets();
   }
@@ -75,7 +86,8 @@ class MusterTerminal extends HTMLElement {
 
     this.screen.hidden = false;
     this.querySelector(".hint").hidden = false;
-    this.fit.fit();
+    this.keys.hidden = !matchMedia("(pointer: coarse)").matches;
+    this.resize();
     this.terminal.reset();
     const address = new URL(this.getAttribute("src"), location.href);
     address.protocol = address.protocol.replace("http", "ws");
@@ -105,7 +117,7 @@ class MusterTerminal extends HTMLElement {
     document.head.append(style);
     const [{ Terminal }, { FitAddon }] = await Promise.all([import("/lib/xterm.mjs"), import("/lib/addon-fit.mjs"), new Promise((resolve) => { style.onload = style.onerror = resolve; })]);
     this.screen.hidden = false;
-    this.terminal = new Terminal({ theme: this.theme(), fontFamily: "monospace", fontSize: 14, cursorBlink: true, scrollback: 5000, minimumContrastRatio: 4.5 });
+    this.terminal = new Terminal({ theme: this.theme(), fontFamily: "monospace", fontSize: this.fontSize(), cursorBlink: true, scrollback: 5000, minimumContrastRatio: 4.5 });
     this.fit = new FitAddon();
     this.terminal.loadAddon(this.fit);
     this.terminal.open(this.screen);
@@ -114,7 +126,18 @@ class MusterTerminal extends HTMLElement {
     this.terminal.onData((text) => this.send(encoder.encode(text)));
     this.terminal.onBinary((text) => this.send(Uint8Array.from(text, (c) => c.charCodeAt(0))));
     this.terminal.onResize(({ cols, rows }) => this.send(JSON.stringify({ columns: cols, rows })));
-    new ResizeObserver(() => { if (this.terminal && this.screen.offsetWidth > 0) this.fit.fit(); }).observe(this.screen);
+    this.observer = new ResizeObserver(() => this.resize());
+    this.observer.observe(this.screen);
+  }
+
+  // Smaller letters on a narrow screen: programs expect some sixty columns.
+  fontSize() { return this.screen.clientWidth < 480 ? 11 : 14; }
+
+  resize() {
+    if (!this.terminal || this.screen.clientWidth === 0 || this.screen.clientHeight === 0) return;
+    if (this.terminal.options.fontSize !== this.fontSize()) this.terminal.options.fontSize = this.fontSize();
+    this.fit.fit();
+    this.terminal.scrollToBottom();
   }
 
   // False: not for the device, but for the browser.
@@ -151,10 +174,13 @@ class MusterTerminal extends HTMLElement {
     [this.socket, this.ending] = [undefined, undefined];
     socket?.close();
     if (!this.tools) return;
+    // Who was in the terminal, or pressed Close, finds the way on.
+    const hadFocus = this.screen.contains(document.activeElement) || document.activeElement === this.closer;
     this.closer.hidden = true;
     this.opener.disabled = this.select.disabled = false;
     this.opener.querySelector("span").textContent = words ? "Open again" : "Open";
     if (words) this.say(words);
+    if (words && hadFocus) this.opener.focus();
   }
 
   say(words) { this.state.textContent = words; }

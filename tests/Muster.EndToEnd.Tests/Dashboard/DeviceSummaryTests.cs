@@ -31,16 +31,18 @@ public sealed class DeviceSummaryTests(Browser browser, DeviceSummaryTests.Serve
 
         var status = await fleet.StatusAsync(device);
         Assert.Equal("reduced-functionality", (string)status["overall_status"]!);
-        await Expect(page.Locator(".pill").First).ToContainTextAsync("Reduced functionality");
+        await Expect(page.Locator(".pill").First).ToContainTextAsync("Reduced Functionality");
         await Expect(page.Locator("[data-reason]")).ToHaveAttributeAsync("data-reason", (string)status["reason"]!);
         await Expect(page.Locator("[data-reason]")).ToHaveTextAsync((string)status["sentence"]!);
-        var why = page.GetByRole(AriaRole.Region, new() { Name = "Why reduced functionality?" });
+        var why = page.GetByRole(AriaRole.Region, new() { Name = "Why Reduced Functionality?" });
         await Expect(why).ToContainTextAsync((string)status["next_step"]!);
         await Expect(why).ToContainTextAsync("Heartbeat Online");
         await Expect(why).ToContainTextAsync("Cloudlink Disconnected");
 
         var forecast = page.Locator(".forecast");
         await Expect(forecast).ToContainTextAsync("Disconnected at");
+        // It polls as it should: what silence would do is no alarm.
+        await Expect(forecast).ToHaveClassAsync(new Regex("tone-off"));
         var at = DateTimeOffset.Parse((string)status["changes_at"]!, CultureInfo.InvariantCulture).ToUnixTimeMilliseconds();
         var shown = long.Parse((await forecast.Locator("muster-time[mode=clock]").GetAttributeAsync("at"))!, CultureInfo.InvariantCulture);
         Assert.InRange(shown, at - 1_000, at + 1_000);
@@ -57,7 +59,7 @@ public sealed class DeviceSummaryTests(Browser browser, DeviceSummaryTests.Serve
         await page.EvaluateAsync("window.stays = true");
 
         await device.PollAsync();
-        await Expect(page.Locator(".pill").First).ToContainTextAsync("Reduced functionality", new() { Timeout = 2_000 });
+        await Expect(page.Locator(".pill").First).ToContainTextAsync("Reduced Functionality", new() { Timeout = 2_000 });
         await device.ReportAsync(release.Report(37, new() { ["cpu_usage"] = 42, ["memory_usage"] = 300, ["memory_total"] = 1000 }));
         await Expect(page.Locator(".pill").First).ToContainTextAsync("Updating");
         var services = page.GetByRole(AriaRole.Region, new() { Name = "Services" });
@@ -82,7 +84,7 @@ public sealed class DeviceSummaryTests(Browser browser, DeviceSummaryTests.Serve
         await Expect(timeline.Locator("canvas")).ToBeVisibleAsync();
         await Expect(timeline).ToContainTextAsync("Uptime 100 %");
         await timeline.GetByText("As a table").ClickAsync();
-        await Expect(timeline.GetByRole(AriaRole.Row).Filter(new() { HasText = "Reduced functionality" })).ToContainTextAsync("it polled");
+        await Expect(timeline.GetByRole(AriaRole.Row).Filter(new() { HasText = "Reduced Functionality" })).ToContainTextAsync("it polled");
         await Expect(timeline.GetByRole(AriaRole.Row).Filter(new() { HasText = "Inactive" })).ToBeVisibleAsync();
 
         await device.ReportAsync(new() { ["provisioning_state"] = "Running OS update", ["provisioning_progress"] = 50 });
@@ -166,9 +168,39 @@ public sealed class DeviceSummaryTests(Browser browser, DeviceSummaryTests.Serve
     {
         var page = await browser.OpenAsync(server.Address);
         await page.SignInAsync();
-        await page.OpenAsync("/devices/00000000000000000000000000000000");
+        Assert.Equal(404, (await page.GotoAsync("/devices/00000000000000000000000000000000"))!.Status);
+        await page.UntilLiveAsync();
         await Expect(page).ToHaveTitleAsync("No such device · Muster");
         await Expect(page.Locator("h1")).ToHaveTextAsync("There is no such device");
+    }
+
+    [Fact]
+    public async Task Many_tags_and_variables_are_folded_and_found()
+    {
+        for (var i = 0; i < 30; i++)
+            await fleet.CreateAsync("application_environment_variable", new() { ["application"] = fleet.Id, ["name"] = $"NAME_{i:00}", ["value"] = $"value {i}" });
+        var device = await fleet.AddDeviceAsync("lamp");
+        for (var i = 0; i < 25; i++)
+            await fleet.CreateAsync("device_tag", new() { ["device"] = device.Id, ["tag_key"] = $"tag-{i:00}", ["value"] = $"worth {i}" });
+        var page = await OpenAsync(device);
+        var tags = page.GetByRole(AriaRole.Region, new() { Name = "Tags" });
+        await Expect(tags.GetByRole(AriaRole.Listitem)).ToHaveCountAsync(20);
+        await tags.GetByRole(AriaRole.Button, new() { Name = "Show all 25" }).ClickAsync();
+        await Expect(tags.GetByRole(AriaRole.Listitem)).ToHaveCountAsync(25);
+        await tags.GetByLabel("Filter the tags").FillAsync("WORTH 24");
+        await Expect(tags.GetByRole(AriaRole.Listitem)).ToHaveTextAsync(["tag-24: worth 24"]);
+        await page.AssertAccessibleAsync();
+
+        // The tab is a step of the browser's history.
+        await page.GetByRole(AriaRole.Link, new() { Name = "Variables" }).ClickAsync();
+        var environment = page.GetByRole(AriaRole.Region, new() { Name = "Environment for all services" });
+        await Expect(environment.GetByRole(AriaRole.Row)).ToHaveCountAsync(1 + 25);
+        await environment.GetByLabel("Filter the variables").FillAsync("name_29");
+        await Expect(environment.GetByRole(AriaRole.Row)).ToHaveCountAsync(1 + 1);
+        await page.GoBackAsync();
+        await Expect(tags).ToBeVisibleAsync();
+        await page.GoForwardAsync();
+        await Expect(environment).ToBeVisibleAsync();
     }
 
     [Theory]

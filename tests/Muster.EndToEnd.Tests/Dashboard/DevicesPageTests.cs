@@ -129,7 +129,7 @@ public sealed class DevicesPageTests(Browser browser, DevicesPageTests.Server st
 
         await page.Locator(Row("b-second")).HoverAsync();
         await first.PollAsync();
-        await Expect(page.Locator(Row("a-first"))).ToContainTextAsync("Reduced functionality", new() { Timeout = 1_500 });
+        await Expect(page.Locator(Row("a-first"))).ToContainTextAsync("Reduced Functionality", new() { Timeout = 1_500 });
         await Expect(page.Locator(".note")).ToContainTextAsync("1 device changed the list");
         await ShowsAsync(page, "a-first", "b-second");
 
@@ -158,6 +158,74 @@ public sealed class DevicesPageTests(Browser browser, DevicesPageTests.Server st
     }
 
     [Fact]
+    public async Task Back_and_forward_restore_filter_and_sort_and_a_typed_search_is_one_step()
+    {
+        var (polls, _) = (await fleet.AddDeviceAsync("a-polls"), await fleet.AddDeviceAsync("b-silent"));
+        await polls.PollAsync();
+        var page = await OpenAsync();
+        await ShowsAsync(page, "a-polls", "b-silent");
+        var before = await page.EvaluateAsync<int>("history.length");
+        await page.GetByRole(AriaRole.Columnheader, new() { Name = "Name" }).GetByRole(AriaRole.Button).ClickAsync();
+        await ShowsAsync(page, "b-silent", "a-polls");
+        await page.Locator(".counts").GetByRole(AriaRole.Link, new() { Name = "Inactive" }).ClickAsync();
+        await ShowsAsync(page, "b-silent");
+        await page.GetByLabel("Search by name").PressSequentiallyAsync("silent");
+        await Expect(page).ToHaveURLAsync(new Regex("q=silent"));
+        Assert.Equal(before + 3, await page.EvaluateAsync<int>("history.length"));
+
+        await page.GoBackAsync();
+        await Expect(page.GetByLabel("Search by name")).ToHaveValueAsync("");
+        await ShowsAsync(page, "b-silent");
+        await page.GoBackAsync();
+        await ShowsAsync(page, "b-silent", "a-polls");
+        await page.GoBackAsync();
+        await ShowsAsync(page, "a-polls", "b-silent");
+        await page.GoForwardAsync();
+        await ShowsAsync(page, "b-silent", "a-polls");
+        await page.GoForwardAsync();
+        await ShowsAsync(page, "b-silent");
+    }
+
+    [Fact]
+    public async Task At_1280_pixels_no_usual_column_is_cut_and_menus_stay_inside_the_window()
+    {
+        var device = await fleet.AddDeviceAsync("robot-for-the-warehouse-in-bergen");
+        await device.PollAsync();
+        var page = await browser.OpenAsync(server.Address, width: 1280, height: 800);
+        await page.SignInAsync();
+        await page.OpenAsync($"/devices?fleet={fleet.Slug}");
+        await ShowsAsync(page, "robot-for-the-warehouse-in-bergen");
+        await Expect(page.Locator(".pill").First).ToContainTextAsync("Reduced Functionality");
+        var cut = await page.EvaluateAsync<string[]>(
+            """
+            () => [...document.querySelectorAll(".device-table :is(th, td, td span[title], td .name, .pill)")]
+              .filter(e => e.scrollWidth > e.clientWidth + 1 && getComputedStyle(e).display !== "inline" || e.scrollHeight > e.clientHeight + 1 && e.matches(".name, span[title]") && getComputedStyle(e).display !== "inline")
+              .map(e => e.className + ": " + e.textContent)
+            """);
+        Assert.Empty(cut);
+        Assert.True(await page.EvaluateAsync<bool>("(() => { const f = document.querySelector('.table-frame'); return f.scrollWidth <= f.clientWidth; })()"));
+
+        foreach (var (width, height) in ((int, int)[])[(1280, 500), (360, 740)])
+        {
+            await page.SetViewportSizeAsync(width, height);
+            foreach (var (opener, menu) in ((string, string)[])[("All fleets|kiosks", "fleet-picker"), ("Views", "view-menu"), ("Add filter", "filter-new"), ("Columns", "column-chooser"), ("account", "account")])
+            {
+                var button = page.Locator($"[popovertarget={menu}]").First;
+                await button.ClickAsync();
+                var box = (await page.Locator($"#{menu}").BoundingBoxAsync())!;
+                Assert.True(box.X >= 0 && box.Y >= 0 && box.X + box.Width <= width && box.Y + box.Height <= height, $"{opener} at {width}: {box.X},{box.Y} {box.Width}x{box.Height}");
+                await Expect(page.Locator($"#{menu} :focus")).ToHaveCountAsync(1);
+                await page.Keyboard.PressAsync("Escape");
+                await Expect(page.Locator($"#{menu}")).ToBeHiddenAsync();
+                await Expect(button).ToBeFocusedAsync();
+                await button.ClickAsync();
+                await page.Mouse.ClickAsync(3, height - 3);
+                await Expect(page.Locator($"#{menu}")).ToBeHiddenAsync();
+            }
+        }
+    }
+
+    [Fact]
     public async Task It_can_be_used_on_a_phone_and_by_keyboard()
     {
         await fleet.AddDeviceAsync("a");
@@ -167,6 +235,7 @@ public sealed class DevicesPageTests(Browser browser, DevicesPageTests.Server st
         await page.OpenAsync($"/devices?fleet={fleet.Slug}");
         await ShowsAsync(page, "a", "b");
         Assert.True(await page.EvaluateAsync<bool>("document.documentElement.scrollWidth <= innerWidth"));
+        Assert.True(await page.EvaluateAsync<bool>("[...document.querySelectorAll('.pill')].every(p => p.scrollWidth <= p.clientWidth)"));
         await page.AssertAccessibleAsync();
         await page.Locator(Names).First.FocusAsync();
         await page.Keyboard.PressAsync("ArrowDown");

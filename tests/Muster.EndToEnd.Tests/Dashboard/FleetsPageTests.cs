@@ -28,7 +28,7 @@ public sealed class FleetsPageTests(Browser browser, FleetsPageTests.Running run
         await page.EvaluateAsync("window.notReloaded = true");
 
         await first.PollAsync();
-        await Expect(Legend(card, "reduced-functionality")).ToHaveTextAsync("1 Reduced functionality");
+        await Expect(Legend(card, "reduced-functionality")).ToHaveTextAsync("1 Reduced Functionality");
         await Expect(Legend(card, "inactive")).ToHaveTextAsync("1 Inactive");
         await Expect(card.Locator(".progress-stacked > a")).ToHaveCountAsync(2);
         var statuses = (await fleet.RowsAsync($"device?$select=overall_status&$filter=belongs_to__application eq {fleet.Id}")).Select(d => (string)d!["overall_status"]!).Order();
@@ -138,7 +138,7 @@ public sealed class FleetsPageTests(Browser browser, FleetsPageTests.Running run
         await Expect(joined.GetByRole(AriaRole.Link)).ToHaveAttributeAsync("href", $"/devices/{uuid}");
         await Expect(joined.GetByText("registered; not yet heard of")).ToBeVisibleAsync();
         await new TestDevice(server.Address, uuid, (long)registered["id"]!, (string)registered["api_key"]!).PollAsync();
-        await Expect(joined.GetByText("Reduced functionality")).ToBeVisibleAsync();
+        await Expect(joined.GetByText("Reduced Functionality")).ToBeVisibleAsync();
     }
 
     [Fact]

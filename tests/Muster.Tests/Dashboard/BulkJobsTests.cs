@@ -87,6 +87,22 @@ public sealed class BulkJobsTests
     }
 
     [Fact]
+    public async Task Devices_that_failed_are_tried_again_or_wait_until_they_are_back()
+    {
+        using var tunnel = new TunnelServer(call => call.Url.StartsWith("/v1/reboot", StringComparison.Ordinal) ? TunnelServer.Http(423, "text/plain", "locked") : TunnelServer.Http(404, "text/plain", ""));
+        await using var server = await ServerWithFleet.StartAsync(tunnel);
+        var (locked, away) = (await server.AddConnectedDeviceAsync(), await server.AddDeviceAsync());
+        var job = await RunAsync(server, server.Admin, new(BulkAct.Reboot, "reboot"), BulkSelection.Of([locked.Id, away.Id]));
+        Assert.Equal([locked.Id, away.Id], job.FailedDevices().Ids!.Order());
+        // A device that answered can be asked again; to wait for it would not help.
+        Assert.Equal([away.Id], job.FailedDevices(onlyAway: true).Ids!);
+
+        var later = await RunAsync(server, server.Admin, job.Task with { WhenBack = true }, job.FailedDevices(onlyAway: true));
+        Assert.Equal((1, 1, 0), (later.Total, later.Done, later.Failed));
+        Assert.Equal("queued", await server.Fixture.ReadAsync("SELECT state FROM queued_action WHERE device_id = @p0", away.Id));
+    }
+
+    [Fact]
     public async Task A_device_that_was_named_twice_is_done_once()
     {
         await using var server = await ServerWithFleet.StartAsync();

@@ -19,6 +19,7 @@ public sealed class DeviceLogTests
         request.Headers.TryAddWithoutValidation("Authorization", world.AsPerson[0].Item2);
         using var response = await world.Http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead);
         Assert.Equal("application/x-ndjson", response.Content.Headers.ContentType!.MediaType);
+        Assert.Equal(["no"], response.Headers.GetValues("X-Accel-Buffering"));
         using var lines = new StreamReader(await response.Content.ReadAsStreamAsync());
         Assert.Equal("two", await MessageAsync(lines));
         Assert.Equal("three", await MessageAsync(lines));

@@ -18,6 +18,9 @@ internal sealed class EventStreamReader : IDisposable
 
     private EventStreamReader(HttpClient http, HttpResponseMessage response, Stream stream) => (this.http, this.response, lines) = (http, response, new(stream));
 
+    /// <summary>What a proxy in front is told.</summary>
+    public string? ProxyBuffering => response.Headers.TryGetValues("X-Accel-Buffering", out var values) ? values.Single() : null;
+
     public string? ContentType => response.Content.Headers.ContentType?.MediaType;
 
     public static async Task<EventStreamReader> OpenAsync(Uri server, string token, string query = "", string? lastEventId = null)

@@ -17,6 +17,7 @@ public sealed class EventStreamTests
         var device = await server.AddDeviceAsync();
         using var live = await OpenAsync(server, server.Admin);
         Assert.Equal("text/event-stream", live.ContentType);
+        Assert.Equal("no", live.ProxyBuffering);
         var start = (await live.NextAsync())!.Id!;
         await server.PollAsync(device);
         var events = await TakeAsync(live, 3);

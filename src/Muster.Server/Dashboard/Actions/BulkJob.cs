@@ -4,6 +4,9 @@ namespace Muster.Server.Dashboard.Actions;
 /// <param name="Sentence">Why not; null when it was done.</param>
 public sealed record BulkResult(long Id, string Uuid, string Name, string? Sentence)
 {
+    /// <summary>The device could not be reached, so that its action can be queued until it is back.</summary>
+    public bool IsAway { get; init; }
+
     public bool IsDone => Sentence is null;
 }
 
@@ -103,6 +106,14 @@ public sealed class BulkJob : IDisposable
             rows.AddRange(second.Skip(Math.Max(0, start - first.Count)).Take(count - rows.Count));
             return (rows, first.Count + second.Count);
         }
+    }
+
+    /// <summary>The devices that failed, as a selection for another try.</summary>
+    /// <param name="onlyAway">Only those that could not be reached.</param>
+    public BulkSelection FailedDevices(bool onlyAway = false)
+    {
+        lock (gate)
+            return BulkSelection.Of([.. failed.Where(r => !onlyAway || r.IsAway).Select(r => r.Id)]);
     }
 
     internal void Concerns(long devices) => Total = devices;

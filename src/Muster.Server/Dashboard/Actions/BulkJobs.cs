@@ -226,29 +226,37 @@ public sealed partial class BulkJobs : IDisposable
             : resources.RemoveAsync(caller, $"device_tag?$filter=device in ({ids}) and tag_key eq {ResourceAccess.Text(task.TagKey)}");
     }
 
-    private static async Task EachAsync(BulkJob job, List<Target> targets, int atOnce, Func<Target, Task<string?>> work, CancellationToken cancellation) =>
+    private static Task EachAsync(BulkJob job, List<Target> targets, int atOnce, Func<Target, Task<string?>> work, CancellationToken cancellation) =>
+        EachAsync(job, targets, atOnce, async target => target.Result(await work(target)), cancellation);
+
+    private static async Task EachAsync(BulkJob job, List<Target> targets, int atOnce, Func<Target, Task<BulkResult>> work, CancellationToken cancellation) =>
         await Parallel.ForEachAsync(targets, new ParallelOptions { MaxDegreeOfParallelism = atOnce, CancellationToken = cancellation }, async (target, _) =>
         {
             // The loop hears of a stop after the calls under way do, and would begin further ones in between.
             if (!cancellation.IsCancellationRequested)
-                job.Note(target.Result(await work(target)));
+                job.Note(await work(target));
         });
 
-    /// <summary>Null when the device took it on; else why not.</summary>
-    private async Task<string?> CallAsync(Caller caller, Target target, DeviceAction action, BulkJob job, CancellationToken cancellation)
+    private async Task<BulkResult> CallAsync(Caller caller, Target target, DeviceAction action, BulkJob job, CancellationToken cancellation)
     {
         try
         {
-            var answer = await actions.RunAsync(caller, target.Uuid, action, force: job.Task.Force, from: job.From, cancellation: cancellation);
-            return answer.Outcome is DeviceActionOutcome.Done ? null : answer.Sentence;
+            var (uuid, force, from) = (target.Uuid, job.Task.Force, job.From);
+            var answer = job.Task.WhenBack
+                ? await actions.QueueAsync(caller, uuid, action, force: force, from: from, cancellation: cancellation)
+                : await actions.RunAsync(caller, uuid, action, force: force, from: from, cancellation: cancellation);
+            return target.Result(answer.Outcome is DeviceActionOutcome.Done or DeviceActionOutcome.Queued ? null : answer.Sentence) with
+            {
+                IsAway = answer.Outcome is DeviceActionOutcome.NotConnected or DeviceActionOutcome.Unreachable,
+            };
         }
         catch (Exception e) when (IsAway(e))
         {
-            return "The database was away: the device was not asked.";
+            return target.Result("The database was away: the device was not asked.");
         }
         catch (OperationCanceledException)
         {
-            return "Stopped while the device was being asked; it may have done it.";
+            return target.Result("Stopped while the device was being asked; it may have done it.");
         }
     }
 

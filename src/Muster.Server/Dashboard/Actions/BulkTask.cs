@@ -24,6 +24,9 @@ public sealed record BulkTask(BulkAct Act, string Words)
     /// <summary>Overrides update locks.</summary>
     public bool Force { get; init; }
 
+    /// <summary>An action is queued for each device until it is connected.</summary>
+    public bool WhenBack { get; init; }
+
     /// <summary>The action to call each device with; null for what is written here.</summary>
     public DeviceAction? Action => Act switch
     {

@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Text;
 using Microsoft.AspNetCore.Mvc;
 using Muster.Core.Access;
 using Muster.Server.Dashboard.Parts;
@@ -25,19 +24,13 @@ internal static class JobEndpoints
             return;
         }
 
-        context.Response.ContentType = "text/csv; charset=utf-8";
-        context.Response.Headers.ContentDisposition = "attachment; filename=\"results.csv\"";
-        context.Response.Headers.CacheControl = "no-store";
-        await context.Response.WriteAsync("id,uuid,name,result,detail\r\n", context.RequestAborted);
+        var csv = await Csv.BeginAsync(context.Response, "results.csv", "id", "uuid", "name", "result", "detail");
         for (var start = 0; ; start += PageSize)
         {
             var (rows, _) = job.Results(onlyDone: null, start, PageSize);
             if (rows.Count == 0)
                 return;
-            var text = new StringBuilder();
-            foreach (var row in rows)
-                text.Append(Csv.Record(row.Id.ToString(CultureInfo.InvariantCulture), row.Uuid, row.Name, row.IsDone ? "done" : "failed", row.Sentence ?? ""));
-            await context.Response.WriteAsync(text.ToString(), context.RequestAborted);
+            await csv.WriteAsync(rows.Select(row => (string[])[row.Id.ToString(CultureInfo.InvariantCulture), row.Uuid, row.Name, row.IsDone ? "done" : "failed", row.Sentence ?? ""]));
         }
     }
 }

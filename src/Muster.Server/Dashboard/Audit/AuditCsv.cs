@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Text;
 using Muster.Core.Access;
 using Muster.Server.Dashboard.Parts;
 using Muster.Server.Insight;
@@ -36,18 +35,12 @@ internal static class AuditCsv
             return;
         }
 
-        context.Response.ContentType = "text/csv; charset=utf-8";
-        context.Response.Headers.ContentDisposition = "attachment; filename=audit.csv";
-        context.Response.Headers.CacheControl = "no-store";
-        await context.Response.WriteAsync("\uFEFFat,who_kind,who,what,device_uuid,device_name,from,outcome,ended_at,detail\r\n", context.RequestAborted);
+        var csv = await Csv.BeginAsync(context.Response, "audit.csv", "at", "who_kind", "who", "what", "device_uuid", "device_name", "from", "outcome", "ended_at", "detail");
         string? next = null;
         for (var sent = 0; sent < Most; sent += AuditQuestions.LargestPage)
         {
             var page = await questions.ReadAsync(caller, question, next, AuditQuestions.LargestPage, context.RequestAborted);
-            var text = new StringBuilder();
-            foreach (var e in page.Entries)
-                text.Append(Csv.Record(Instant(e.At), e.WhoKind, e.Who, e.What, e.DeviceUuid ?? "", e.DeviceName ?? "", e.From ?? "", e.Outcome ?? "", e.EndedAt is { } ended ? Instant(ended) : "", e.Detail ?? ""));
-            await context.Response.WriteAsync(text.ToString(), context.RequestAborted);
+            await csv.WriteAsync(page.Entries.Select(e => (string[])[Instant(e.At), e.WhoKind, e.Who, e.What, e.DeviceUuid ?? "", e.DeviceName ?? "", e.From ?? "", e.Outcome ?? "", e.EndedAt is { } ended ? Instant(ended) : "", e.Detail ?? ""]));
             if ((next = page.Next) is null)
                 return;
         }

@@ -144,6 +144,9 @@ public sealed record DeviceRow
         },
     };
 
+    /// <summary>As <see cref="TextOf"/>, but statuses and states in the words that people read.</summary>
+    public string WordsOf(DeviceColumn column) => column.Key is "status" or "heartbeat" or "cloudlink" or "update" ? column.WordTitle(TextOf(column)) : TextOf(column);
+
     /// <summary>For a column of instants; Unix ms.</summary>
     public long? InstantOf(DeviceColumn column) => column.Key switch
     {

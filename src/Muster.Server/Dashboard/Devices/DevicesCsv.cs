@@ -1,6 +1,5 @@
 using System.Collections.Immutable;
 using System.Security.Claims;
-using System.Text;
 using Muster.Core.Access;
 using Muster.Server.Dashboard.Parts;
 using Muster.Server.Resources;
@@ -39,16 +38,8 @@ internal static class DevicesCsv
         var fleets = (await reads.FleetsAsync(caller, context.RequestAborted)).ToDictionary(f => f.Slug, f => f.Id, StringComparer.Ordinal);
         // The order of one moment; what becomes of a device while the file is sent is told by its row.
         var ids = await reads.IdsAsync(caller, view, fleets, 0, long.MaxValue, context.RequestAborted);
-        context.Response.ContentType = "text/csv; charset=utf-8";
-        context.Response.Headers.ContentDisposition = "attachment; filename=devices.csv";
-        context.Response.Headers.CacheControl = "no-store";
-        await context.Response.WriteAsync('\uFEFF' + Csv.Record(columns.Select(c => c.Title)), context.RequestAborted);
+        var csv = await Csv.BeginAsync(context.Response, "devices.csv", [.. columns.Select(c => c.Title)]);
         foreach (var part in ids.Chunk(Part))
-        {
-            var text = new StringBuilder();
-            foreach (var row in await reads.RowsAsync(caller, part, columns, context.RequestAborted))
-                text.Append(Csv.Record(columns.Select(row.TextOf)));
-            await context.Response.WriteAsync(text.ToString(), context.RequestAborted);
-        }
+            await csv.WriteAsync((await reads.RowsAsync(caller, part, columns, context.RequestAborted)).Select(row => columns.Select(row.WordsOf)));
     }
 }

@@ -9,10 +9,16 @@ internal sealed record FirstSteps(string Server, long FleetId, string Fleet, str
 
     private string Authority => OwnAuthority ? $"curl -sSk {Server}/muster/v1/ca.pem -o muster-ca.pem   # compare it with ca.pem on the server\n" : "";
 
+    /// <summary>Where images of balenaOS come from.</summary>
+    public const string Images = "https://www.balena.io/os";
+
+    /// <summary>An image without a fleet. The CLI asks balena's own server for it.</summary>
+    public string Download => $"balena os download {DeviceType} --output balenaos-{DeviceType}.img";
+
     /// <summary>The balena CLI, told to talk to this server, and an image of balenaOS.</summary>
     public string Image =>
         $"""
-        {Authority}export BALENARC_API_URL={Server}{(OwnAuthority ? "\nexport NODE_EXTRA_CA_CERTS=$PWD/muster-ca.pem" : "")}
+        {Authority}export BALENARC_API_URL={Server} BALENARC_DASHBOARD_URL={Server}{(OwnAuthority ? "\nexport NODE_EXTRA_CA_CERTS=$PWD/muster-ca.pem" : "")}
         balena login --credentials
         balena os configure balenaos-{DeviceType}.img --config config.json
         """;

@@ -26,7 +26,6 @@ internal static class LogEndpoints
             return;
         }
 
-        context.Response.Headers.CacheControl = "no-store";
         context.Response.Headers.XContentTypeOptions = "nosniff";
         using var ends = new CancellationTokenSource(Longest, time);
         await logs.WatchAsync(context, caller, uuid, ends.Token);

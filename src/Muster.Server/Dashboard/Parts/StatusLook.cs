@@ -1,6 +1,9 @@
 namespace Muster.Server.Dashboard.Parts;
 
-/// <summary>How a status or a link's state looks: a word, a sign and a colour. The sign and the word carry it without the colour.</summary>
+/// <summary>
+/// How a status or a link's state looks: a word, a sign and a colour. The sign and the word carry it without the colour.
+/// The words are those of the statuses' specification, capitals included; pages, files and documentation take them from here.
+/// </summary>
 /// <param name="Class">Ends of the CSS classes <c>tone-…</c>.</param>
 /// <param name="Icon">Of Bootstrap Icons.</param>
 public sealed record StatusLook(string Word, string Class, string Icon)
@@ -16,11 +19,11 @@ public sealed record StatusLook(string Word, string Class, string Icon)
     public static StatusLook Overall(string status) => status switch
     {
         "operational" => new("Operational", "good", "check-circle-fill"),
-        "reduced-functionality" => new("Reduced functionality", "warn", "exclamation-triangle-fill"),
+        "reduced-functionality" => new("Reduced Functionality", "warn", "exclamation-triangle-fill"),
         "disconnected" => new("Disconnected", "bad", "x-circle-fill"),
         "configuring" => new("Configuring", "busy", "gear-fill"),
         "updating" => new("Updating", "busy", "arrow-down-circle-fill"),
-        "post-provisioning" => new("Post provisioning", "new", "box-seam-fill"),
+        "post-provisioning" => new("Post Provisioning", "new", "box-seam-fill"),
         "inactive" => new("Inactive", "off", "dash-circle"),
         "frozen" => new("Frozen", "ice", "snow"),
         _ => new(status, "off", "question-circle"),
@@ -46,7 +49,7 @@ public sealed record StatusLook(string Word, string Class, string Icon)
     {
         "downloading" => new("Downloading", "busy", "arrow-down-circle"),
         "downloaded" => new("Downloaded", "busy", "inbox-fill"),
-        "applying changes" => new("Applying changes", "busy", "gear-wide-connected"),
+        "applying changes" => new("Applying Changes", "busy", "gear-wide-connected"),
         "rejected" => new("Rejected", "bad", "slash-circle-fill"),
         "aborted" => new("Aborted", "bad", "stop-circle-fill"),
         "done" => new("Done", "good", "check2-circle"),

@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Text.Json;
 using Microsoft.Extensions.Options;
 using Muster.Core.Access;
+using Muster.Server.Hosting;
 using Muster.Server.Presence;
 using Muster.Server.Resources;
 
@@ -75,7 +76,7 @@ internal sealed class LogReadEndpoints(FleetPresence presence, Callers callers, 
 
         using var either = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted, ends);
         var (body, aborted) = (context.Response.Body, either.Token);
-        context.Response.ContentType = "application/x-ndjson";
+        context.Response.BeginStream("application/x-ndjson");
         try
         {
             var history = count > 0 ? await store.ReadAsync(deviceId, count, null, aborted) : [];

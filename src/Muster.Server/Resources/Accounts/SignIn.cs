@@ -37,4 +37,8 @@ public sealed class SignIn
         limit.Succeeded(username, address);
         return new(await tokens.IssueAsync(account!.Id, account.TokenSecret), null);
     }
+
+    /// <summary>A session of its own for another program of the person whose valid session this is; null when the token is of no session.</summary>
+    public async Task<string?> AgainAsync(string token) =>
+        await tokens.ReadAsync(token) is { } session ? await tokens.IssueAsync(session.AccountId, session.TokenSecret) : null;
 }
