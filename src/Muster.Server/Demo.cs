@@ -142,7 +142,7 @@ internal static partial class Demo
                   # counts per status
                   watch "curl -sgH 'Authorization: Bearer $TOKEN' '{address}/v7/device?\$select=overall_status&\$filter=belongs_to__application/any(a:a/slug%20eq%20%27{Uri.EscapeDataString(fleet)}%27)' | grep -o 'overall_status\":\"[a-z-]*' | sort | uniq -c"
                   # every device
-                  curl -sgH "Authorization: Bearer $TOKEN" '{address}/v7/device?$select=device_name,overall_status,overall_progress,update_status,api_heartbeat_state,is_connected_to_vpn&$orderby=device_name'
+                  curl -sgH "Authorization: Bearer $TOKEN" '{address}/v7/device?$select=device_name,overall_status,overall_progress,update_status,api_heartbeat_state,is_connected_to_vpn&$orderby=device_name%20asc'
                   # every change, as it happens
                   curl -sNH "Authorization: Bearer $TOKEN" {address}/muster/v1/events
 

@@ -39,6 +39,24 @@ public abstract class SqlDialect
     /// <summary>Substring test without wildcards, case-sensitive.</summary>
     public abstract string Contains(string text, string part);
 
+    /// <summary>Where a part begins in a text, from 1; 0 when it is not in it.</summary>
+    public abstract string Position(string text, string part);
+
+    /// <summary>Year, month or day (<paramref name="part"/>) of an instant in Unix ms, UTC, as a whole number.</summary>
+    public abstract string DatePart(string part, string milliseconds);
+
+    /// <summary>A number without fraction: <c>round</c> (halves away from zero), <c>floor</c> or <c>ceiling</c>.</summary>
+    public abstract string Whole(string function, string number);
+
+    /// <summary>
+    /// Text in lower case, character by character, for all of Unicode and alike on both databases. Their own <c>lower()</c>
+    /// knows A to Z only (SQLite), or what the locale of the database knows (PostgreSQL).
+    /// </summary>
+    public static string Lower(string text) => $"muster_lower({text})";
+
+    /// <summary>Text in upper case, as <see cref="Lower"/>.</summary>
+    public static string Upper(string text) => $"muster_upper({text})";
+
     /// <summary>A comparison that few rows meet, told to the planner.</summary>
     public abstract string Rare(string comparison);
 

@@ -134,7 +134,7 @@ public static class AccessRule
     private static bool DeviceAllows(string resource, Act act, IReadOnlyCollection<string> fields) => resource switch
     {
         "device" => act == Act.Reach || (act == Act.Change && fields.All(f => ReportedFields.Contains(f) || OwnFields.Contains(f))),
-        "device_tag" or "device_config_variable" => true,
+        "device_tag" or "device_config_variable" or "device_environment_variable" => true,
         _ => false,
     };
 

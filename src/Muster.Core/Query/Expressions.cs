@@ -3,7 +3,21 @@ using System.Collections.Immutable;
 namespace Muster.Core.Query;
 
 /// <summary>A part of a filter or an order. Names are as written; what they mean is the resource model's.</summary>
-public abstract record Expression;
+public abstract record Expression
+{
+    /// <summary>Whether a property or navigation of this name occurs in it, at any depth.</summary>
+    public bool Names(string name) => this switch
+    {
+        Path path => path.Parts.Contains(name),
+        CountOf count => count.Rows.Names(name) || count.Filter?.Names(name) == true,
+        Lambda lambda => lambda.Rows.Names(name) || lambda.Body?.Names(name) == true,
+        Binary binary => binary.Left.Names(name) || binary.Right.Names(name),
+        Not not => not.Operand.Names(name),
+        In list => list.Operand.Names(name) || list.List.Any(e => e.Names(name)),
+        Call call => call.Arguments.Any(a => a.Names(name)),
+        _ => false,
+    };
+}
 
 /// <summary>A constant: null, bool, long, double, string, <see cref="Instant"/> or <see cref="Duration"/>.</summary>
 public sealed record Literal(object? Value) : Expression

@@ -44,6 +44,9 @@ public sealed class QueryParser
         var nodes = 0;
         foreach (var (name, value) in options.Where(o => o.Name.StartsWith('$')))
         {
+            // Asked for by some clients; the answer is JSON, and never carries anything beside "d".
+            if (name is "$format" or "$count" or "$inlinecount")
+                continue;
             var parser = new QueryParser(value, aliases, nodes);
             parser.Whole(p => { read.Option(p, name); return true; });
             nodes = parser.nodes;
@@ -56,13 +59,43 @@ public sealed class QueryParser
     private static List<(string Name, string Value)> Split(string query)
     {
         var options = new List<(string, string)>();
-        foreach (var part in query.TrimStart('?').Split('&', StringSplitOptions.RemoveEmptyEntries))
+        foreach (var part in Cut(query.TrimStart('?')))
         {
             var equals = part.IndexOf('=', StringComparison.Ordinal);
-            options.Add(equals < 0 ? (Decode(part), "") : (Decode(part[..equals]), Decode(part[(equals + 1)..])));
+            var name = Decode(equals < 0 ? part : part[..equals]);
+            var value = equals < 0 ? "" : part[(equals + 1)..];
+            // In the dialect a "+" is a space between words and itself inside quotes, which the tokens tell apart.
+            options.Add((name, name.StartsWith('$') || name.StartsWith('@') ? Uri.UnescapeDataString(value) : Decode(value)));
         }
 
         return options;
+    }
+
+    /// <summary>The parts between <c>&amp;</c>, except where it is quoted or separates options inside parentheses.</summary>
+    private static IEnumerable<string> Cut(string query)
+    {
+        var (start, depth, isQuoted) = (0, 0, false);
+        for (var i = 0; i <= query.Length; i++)
+        {
+            if (i == query.Length || (query[i] == '&' && depth == 0 && !isQuoted))
+            {
+                if (i > start)
+                    yield return query[start..i];
+                (start, depth, isQuoted) = (i + 1, 0, false);
+            }
+            else if (query[start] is not ('$' or '@' or '%'))
+            {
+                // Only options of the dialect have quotes and parentheses with a meaning.
+            }
+            else if (query[i] == '\'' || (query[i] == '%' && query.AsSpan(i).StartsWith("%27", StringComparison.Ordinal)))
+            {
+                isQuoted = !isQuoted;
+            }
+            else if (!isQuoted)
+            {
+                depth = Math.Max(0, depth + (query[i] == '(' ? 1 : query[i] == ')' ? -1 : 0));
+            }
+        }
     }
 
     private static string Decode(string text) => Uri.UnescapeDataString(text.Replace('+', ' '));
@@ -114,17 +147,13 @@ public sealed class QueryParser
 
     // ---- options
 
-    /// <summary>Collects the options of one level.</summary>
+    /// <summary>Collects the options of one level. Of an option that is given twice, the last counts.</summary>
     private sealed class OptionReader
     {
-        private readonly HashSet<string> seen = [];
-
         public QueryOptions Options { get; private set; } = QueryOptions.None;
 
         public void Option(QueryParser parser, string name)
         {
-            if (!seen.Add(name))
-                throw new QuerySyntaxException($"{name} is given twice.", parser.current.Position);
             Options = name switch
             {
                 "$select" => Options with { Select = parser.Select() },
@@ -133,7 +162,6 @@ public sealed class QueryParser
                 "$orderby" => Options with { OrderBy = parser.Orders() },
                 "$top" => Options with { Top = parser.Whole() },
                 "$skip" => Options with { Skip = parser.Whole() },
-                // Asked for by some clients; the answer never carries anything beside "d".
                 "$count" or "$inlinecount" or "$format" => parser.Ignore(Options),
                 _ => throw new QuerySyntaxException($"{name} is not known.", parser.current.Position),
             };
@@ -172,9 +200,10 @@ public sealed class QueryParser
         do
         {
             var by = Expression();
-            var descending = TakeWord("desc");
-            if (!descending)
-                TakeWord("asc");
+            // Without a direction the order is descending, which is where clients of this dialect expect it.
+            var descending = !TakeWord("asc");
+            if (descending)
+                TakeWord("desc");
             orders.Add(new Order(by, descending));
         }
         while (Take(TokenKind.Comma));

@@ -13,9 +13,11 @@ public static class QueryTime
             ? new Instant(time.ToUnixTimeMilliseconds())
             : null;
 
-    /// <summary>An ISO 8601 duration such as <c>PT1H</c>; null when the text is none, or too long to count in ms.</summary>
+    /// <summary>An ISO 8601 duration such as <c>PT1H</c>, or a time of day such as <c>13:20:00</c>; null when the text is neither, or too long to count in ms.</summary>
     public static Duration? Duration(string text)
     {
+        if (TimeOnly.TryParseExact(text, ["HH:mm", "HH:mm:ss", "HH:mm:ss.FFFFFFF"], CultureInfo.InvariantCulture, DateTimeStyles.None, out var time))
+            return new Duration((long)time.ToTimeSpan().TotalMilliseconds);
         try
         {
             return new Duration((long)XmlConvert.ToTimeSpan(text).TotalMilliseconds);

@@ -17,7 +17,7 @@ internal sealed class Tokens(string text)
     /// <exception cref="QuerySyntaxException">A character or constant that the dialect does not know.</exception>
     public Token Next()
     {
-        while (at < text.Length && text[at] is ' ' or '\t')
+        while (at < text.Length && text[at] is ' ' or '\t' or '+')
             at++;
         if (at >= text.Length)
             return new Token(TokenKind.End, text.Length);
@@ -28,7 +28,7 @@ internal sealed class Tokens(string text)
             case '(': at++; return new Token(TokenKind.Open, start);
             case ')': at++; return new Token(TokenKind.Close, start);
             case ',': at++; return new Token(TokenKind.Comma, start);
-            case ';': at++; return new Token(TokenKind.Semicolon, start);
+            case ';' or '&': at++; return new Token(TokenKind.Semicolon, start);
             case '/': at++; return new Token(TokenKind.Slash, start);
             case '=': at++; return new Token(TokenKind.Equals, start);
             case ':': at++; return new Token(TokenKind.Colon, start);
@@ -90,7 +90,8 @@ internal sealed class Tokens(string text)
         // A bare date of OData v4 starts like a number: 2026-11-22T21:05:07.442Z.
         if (StartsDate(text.AsSpan(start)))
         {
-            while (at < text.Length && (char.IsAsciiLetterOrDigit(text[at]) || text[at] is '-' or ':' or '.' or '+'))
+            // A "+" belongs to it as the sign of an offset, and is a space elsewhere.
+            while (at < text.Length && (char.IsAsciiLetterOrDigit(text[at]) || text[at] is '-' or ':' or '.' || (text[at] == '+' && at + 1 < text.Length && char.IsAsciiDigit(text[at + 1]))))
                 at++;
             return InstantOf(text[start..at], start);
         }

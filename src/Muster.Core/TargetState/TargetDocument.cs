@@ -122,12 +122,19 @@ public static class TargetDocument
             json.WriteStartObject("releases"u8);
             json.WriteStartObject(release.Commit);
             json.WriteNumber("id"u8, release.Id);
-            json.WriteStartObject("services"u8);
-            foreach (var service in release.Services)
-                WriteServiceV3(json, service, release.Composition, app, device, defaultLabels, configuration);
-            json.WriteEndObject();
-            WriteObject(json, "networks"u8, release.Composition.Networks);
-            WriteObject(json, "volumes"u8, release.Composition.Volumes);
+            if (release.Services is not [])
+            {
+                json.WriteStartObject("services"u8);
+                foreach (var service in release.Services)
+                    WriteServiceV3(json, service, release.Composition, app, device, defaultLabels, configuration);
+                json.WriteEndObject();
+            }
+
+            // What a composition does not speak of is left out, here and not in v2, whose readers count on it.
+            if (release.Composition.Networks is { } networks)
+                WriteObject(json, "networks"u8, networks);
+            if (release.Composition.Volumes is { } volumes)
+                WriteObject(json, "volumes"u8, volumes);
             json.WriteEndObject();
             json.WriteEndObject();
         }

@@ -112,7 +112,7 @@ internal sealed class AuditQuestions(Database database)
             conditions.Add($"at < {parameter(to)}");
         return conditions;
 
-        string Has(string column, string part) => database.Dialect.Contains($"lower({column})", $"lower({parameter(part)})");
+        string Has(string column, string part) => database.Dialect.Contains(SqlDialect.Lower(column), SqlDialect.Lower(parameter(part)));
     }
 
     private static bool IsUuid(string text) => text.Length >= 32 && text.All(char.IsAsciiHexDigit);

@@ -27,6 +27,15 @@ public sealed class PostgresDialect : SqlDialect
 
     public override string Contains(string text, string part) => $"position({part} in {text}) > 0";
 
+    // position() finds the empty text at 1, as instr() does.
+    public override string Position(string text, string part) => $"position({part} in {text})";
+
+    public override string DatePart(string part, string milliseconds) =>
+        $"CAST(extract({part} from to_timestamp({milliseconds} / 1000.0) AT TIME ZONE 'UTC') AS BIGINT)";
+
+    // As numeric, halves are rounded away from zero; as double precision, to the even neighbour.
+    public override string Whole(string function, string number) => $"{function}(CAST({number} AS NUMERIC))";
+
     public override string Rare(string comparison) => comparison;
 
     public override string NullsOrder(bool descending) => descending ? "NULLS FIRST" : "NULLS LAST";

@@ -6,6 +6,12 @@ namespace Muster.Storage.Resources;
 // Filters and orders: tree → SQL. Comparisons follow OData: "ne" includes nulls, and "not" of an unknown is true.
 internal sealed partial class Compilation
 {
+    private const string Day = "86400000";
+
+    /// <summary>The first and the last instant that a date of four digits can say, Unix ms.</summary>
+    private static readonly long Earliest = DateTimeOffset.MinValue.ToUnixTimeMilliseconds();
+    private static readonly long Latest = DateTimeOffset.MaxValue.ToUnixTimeMilliseconds();
+
     private string Condition(Expression expression, Names names)
     {
         // A client may chain hundreds of comparisons; as a balanced tree they stay within the databases' depth.
@@ -134,6 +140,10 @@ internal sealed partial class Compilation
     {
         var operand = Operand(list.Operand, names);
         var constants = list.List.Select(e => Operand(e, names)).ToList();
+        if (operand.Kind is OperandKind.Text or OperandKind.Number)
+            constants.RemoveAll(c => c.Kind == OperandKind.Constant && c.Constant is not null && !CanEqual(operand.Kind, c.Constant));
+        if (constants.Count == 0)
+            return Known(false);
         if (operand.Kind == OperandKind.Constant || operand.Of is { Field.EqualTo: not null } || constants.Any(c => c.Kind != OperandKind.Constant || c.Constant is null))
         {
             var each = constants.Select(c => Comparison(BinaryOperator.Equal, operand, c).Sql).ToList();
@@ -162,6 +172,9 @@ internal sealed partial class Compilation
                 : Known(false);
         }
 
+        // A text and a number are never equal, and neither comes before the other.
+        if (right.Kind == OperandKind.Constant ? !CanEqual(left.Kind, right.Constant) : (left.Kind, right.Kind) is (OperandKind.Text, OperandKind.Number) or (OperandKind.Number, OperandKind.Text))
+            return Known(comparison == BinaryOperator.NotEqual);
         if (right.Kind == OperandKind.Constant)
         {
             if (isEqual && left.Of is { Field.EqualTo: { } form } of)
@@ -180,6 +193,19 @@ internal sealed partial class Compilation
             _ => new Operand(OperandKind.Condition, $"{left.Sql} {Sign(comparison)} {right.Sql}"),
         };
     }
+
+    /// <summary>Whether a constant is of a kind that can equal such a value: a text that is no number equals no number, a number no text.</summary>
+    private static bool CanEqual(OperandKind kind, object? constant) => (kind, constant) switch
+    {
+        (OperandKind.Number, string text) => NumberIn(text) is not null,
+        (OperandKind.Text, long or double) => false,
+        _ => true,
+    };
+
+    private static object? NumberIn(string text) =>
+        long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var whole) ? whole
+        : double.TryParse(text, NumberStyles.AllowLeadingSign | NumberStyles.AllowDecimalPoint | NumberStyles.AllowExponent, CultureInfo.InvariantCulture, out var real) && double.IsFinite(real) ? real
+        : null;
 
     /// <summary>A condition compared with true, false or another condition.</summary>
     private static Operand SameTruth(BinaryOperator comparison, Operand left, Operand right)
@@ -201,7 +227,7 @@ internal sealed partial class Compilation
             (double a, double b) => a.CompareTo(b),
             (string a, string b) => string.CompareOrdinal(a, b),
             (Instant a, Instant b) => a.Milliseconds.CompareTo(b.Milliseconds),
-            (null, _) or (_, null) => (int?)null,
+            (null, _) or (_, null) or (string, double) or (double, string) => (int?)null,
             _ => throw QueryRefusedException.Invalid("Values of different types are compared."),
         };
         return comparison switch
@@ -244,10 +270,12 @@ internal sealed partial class Compilation
     {
         (OperandKind.Number, long number) => Parts.Parameter(number),
         (OperandKind.Number, double number) => Parts.Parameter(number),
-        (OperandKind.Number, string text) when long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var number) => Parts.Parameter(number),
+        (OperandKind.Number, string text) when NumberIn(text) is { } number => Parts.Parameter(number),
         (OperandKind.Text, string text) => Parts.Parameter(Storable(text)),
         (OperandKind.Flag, bool flag) => flag ? "1" : "0",
         (OperandKind.Flag, long and (0 or 1) and var flag) => flag == 1 ? "1" : "0",
+        (OperandKind.Flag, "true" or "1") => "1",
+        (OperandKind.Flag, "false" or "0") => "0",
         (OperandKind.Instant, Instant instant) => Parts.Parameter(instant.Milliseconds),
         (OperandKind.Instant, string text) when QueryTime.Instant(text) is { } instant => Parts.Parameter(instant.Milliseconds),
         (OperandKind.Duration, Duration duration) => Parts.Parameter(duration.Milliseconds),
@@ -298,26 +326,63 @@ internal sealed partial class Compilation
         return (call.Function, arguments) switch
         {
             ("now", []) => new Operand(OperandKind.Instant, Parts.Parameter(now)),
+            ("mindatetime", []) => new Operand(OperandKind.Instant, Parts.Parameter(Earliest)),
+            ("maxdatetime", []) => new Operand(OperandKind.Instant, Parts.Parameter(Latest)),
             ("contains", [var text, var part]) => new Operand(OperandKind.Condition, dialect.Contains(Text(text), Text(part))),
             ("substringof", [var part, var text]) => new Operand(OperandKind.Condition, dialect.Contains(Text(text), Text(part))),
             ("startswith", [var text, var part]) => StartsWith(text, part),
             ("endswith", [var text, var part]) => EndsWith(Text(text), Text(part)),
-            ("tolower", [var text]) => Textual(text, t => $"lower({t})"),
-            ("toupper", [var text]) => Textual(text, t => $"upper({t})"),
+            ("indexof", [var text, var part]) => new Operand(OperandKind.Number, $"({dialect.Position(Text(text), Text(part))} - 1)") { IsNullable = text.IsNullable || part.IsNullable },
+            ("tolower", [var text]) => Textual(text, SqlDialect.Lower),
+            ("toupper", [var text]) => Textual(text, SqlDialect.Upper),
+            ("replace", [var text, var old, var with]) => new Operand(OperandKind.Text, $"replace({Text(text)}, {Text(old)}, {Text(with)})") { IsNullable = true },
             ("trim", [var text]) => Textual(text, t => $"trim({t})"),
             ("concat", [var a, var b]) => new Operand(OperandKind.Text, $"({Text(a)} || {Text(b)})") { IsNullable = true },
             ("substring", [var text, var start]) => Textual(text, t => $"substr({t}, 1 + {Number(start)})"),
             ("substring", [var text, var start, var length]) => Textual(text, t => $"substr({t}, 1 + {Number(start)}, {Number(length)})"),
             ("length", [var text]) => new Operand(OperandKind.Number, $"length({Text(text)})") { IsNullable = text.IsNullable },
+            ("year" or "month" or "day", [var instant]) => Numeric(instant, OperandKind.Instant, ms => dialect.DatePart(call.Function, ms)),
+            ("hour", [var instant]) => Numeric(OfDay(instant), OperandKind.Duration, ms => $"({ms} / 3600000)"),
+            ("minute", [var instant]) => Numeric(OfDay(instant), OperandKind.Duration, ms => $"({ms} / 60000 % 60)"),
+            ("second", [var instant]) => Numeric(OfDay(instant), OperandKind.Duration, ms => $"({ms} / 1000 % 60)"),
+            ("fractionalseconds", [var instant]) => Numeric(OfDay(instant), OperandKind.Duration, ms => $"({ms} % 1000 / 1000.0)"),
+            ("totaloffsetminutes", [var instant]) => Numeric(instant, OperandKind.Instant, ms => $"({ms} * 0)"),
+            ("totalseconds", [var duration]) => Numeric(duration, OperandKind.Duration, ms => $"({ms} / 1000.0)"),
+            ("date", [var instant]) => Instantly(instant) is var of ? of with { Sql = $"({of.Sql} - {OfDay(of).Sql})", Of = null } : default,
+            ("time", [var instant]) => OfDay(instant),
+            ("round" or "floor" or "ceiling", [var number]) => Numeric(number, OperandKind.Number, n => dialect.Whole(call.Function, n)),
             _ => throw QueryRefusedException.Invalid($"There is no function '{call.Function}' with {arguments.Count} arguments."),
         };
     }
+
+    /// <summary>A number made of a value of this kind.</summary>
+    private Operand Numeric(Operand operand, OperandKind kind, Func<string, string> sql)
+    {
+        var value = OfKind(operand, kind);
+        return new Operand(OperandKind.Number, sql(value.Sql)) { IsNullable = value.IsNullable };
+    }
+
+    private Operand Instantly(Operand operand) => OfKind(operand, OperandKind.Instant);
+
+    /// <summary>The time of day of an instant, UTC; also of instants before 1970.</summary>
+    private Operand OfDay(Operand operand)
+    {
+        var instant = Instantly(operand);
+        return new Operand(OperandKind.Duration, $"((({instant.Sql} % {Day}) + {Day}) % {Day})") { IsNullable = instant.IsNullable };
+    }
+
+    /// <summary>An operand of this kind; a constant is read as one.</summary>
+    private Operand OfKind(Operand operand, OperandKind kind) =>
+        operand.Kind == kind ? operand
+        : operand is { Kind: OperandKind.Constant, Constant: not null } ? new Operand(kind, $"CAST({Bound(operand, kind)} AS {(kind == OperandKind.Number ? "DOUBLE PRECISION" : "BIGINT")})")
+        : throw QueryRefusedException.Invalid($"A {(kind == OperandKind.Number ? "number" : kind == OperandKind.Instant ? "date" : "duration")} is needed.");
 
     private Operand Textual(Operand text, Func<string, string> sql) => new(OperandKind.Text, sql(Text(text))) { IsNullable = text.IsNullable };
 
     private string Text(Operand operand) => operand.Kind switch
     {
         OperandKind.Text => operand.Sql,
+        OperandKind.Constant when operand.Constant is long or double => $"CAST({Parts.Parameter(Convert.ToString(operand.Constant, CultureInfo.InvariantCulture))} AS TEXT)",
         // A bare parameter has no type of its own in PostgreSQL's functions.
         OperandKind.Constant => $"CAST({Bound(operand, OperandKind.Text)} AS TEXT)",
         _ => throw QueryRefusedException.Invalid("A text is needed."),
@@ -326,6 +391,7 @@ internal sealed partial class Compilation
     private static string Number(Operand operand) => operand switch
     {
         { Kind: OperandKind.Constant, Constant: long and >= 0 and <= int.MaxValue and var number } => number.ToString(CultureInfo.InvariantCulture),
+        { Kind: OperandKind.Number } => $"CAST({operand.Sql} AS INTEGER)",
         _ => throw QueryRefusedException.Invalid("A whole number is needed."),
     };
 

@@ -40,6 +40,9 @@ internal sealed partial class Compilation
             conditions.Add(Condition(filter, new Names(root)));
         if (sight.Condition(root.Resource, root.Alias) is { } visible)
             conditions.Add(visible);
+        // A list of keys is one's own; the keys of a fleet or a device are found by naming their actor.
+        if (root.Resource.Visibility.Anchor == Anchor.ActorKey && query.Key is null && !(query.Options.Filter is { } asked && asked.Names("is_of__actor")))
+            conditions.Add(sight.OwnKeys(root.Alias));
         return conditions.Count == 0 ? "" : $" WHERE {string.Join(" AND ", conditions)}";
     }
 

@@ -156,7 +156,7 @@ internal static class FleetResources
         {
             Fields = Row(
                 Text("is_referenced_by__alias", "alias"),
-                Reference("references__device_type", "device_type_id", "device_type")),
+                Reference("device_type", "device_type_id", "device_type")),
             Keys = [new(["is_referenced_by__alias"], ["alias"])],
         };
         yield return new Resource("cpu_architecture", "cpu_architecture", new(Anchor.Everyone))

@@ -93,9 +93,12 @@ internal sealed class Sight(ResourceModel model, ReadScope scope, SqlParts parts
         _ => FleetOfDevice($"{alias}.fleet_id"),
     };
 
+    /// <summary>The condition for keys that are the caller's own.</summary>
+    public string OwnKeys(string alias) => $"{alias}.actor_id = {parts.Parameter(scope.ActorId)}";
+
     private string ActorKey(Resource resource, string alias)
     {
-        var own = $"{alias}.actor_id = {parts.Parameter(scope.ActorId)}";
+        var own = OwnKeys(alias);
         return scope.Kind switch
         {
             ReadScopeKind.Device or ReadScopeKind.Fleet => own,

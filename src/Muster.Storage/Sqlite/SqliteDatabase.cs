@@ -28,7 +28,7 @@ public sealed class SqliteDatabase : Database
         readConnectionString = builder.ToString();
         writeConnection = new(() =>
         {
-            var connection = new SqliteConnection(ConnectionString);
+            var connection = Cased(new SqliteConnection(ConnectionString));
             connection.Open();
             // FULL: a commit is on the disk before a device hears 200 (promise 2).
             Pragma(connection, "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-65536; PRAGMA wal_autocheckpoint=4000; PRAGMA temp_store=MEMORY;");
@@ -42,7 +42,7 @@ public sealed class SqliteDatabase : Database
 
     public override async ValueTask<DbConnection> OpenReadAsync(CancellationToken cancellation = default)
     {
-        var connection = new SqliteConnection(readConnectionString);
+        var connection = Cased(new SqliteConnection(readConnectionString));
         try
         {
             await connection.OpenAsync(cancellation);
@@ -95,6 +95,14 @@ public sealed class SqliteDatabase : Database
 
     // BUSY, LOCKED, IOERR, FULL, CANTOPEN, READONLY: the file, not the statement.
     public override bool IsAway(Exception e) => e is SqliteException { SqliteErrorCode: 5 or 6 or 8 or 10 or 13 or 14 };
+
+    /// <summary>SQLite's own lower() and upper() know A to Z only.</summary>
+    private static SqliteConnection Cased(SqliteConnection connection)
+    {
+        connection.CreateFunction<string?, string?>("muster_lower", static text => text?.ToLowerInvariant(), isDeterministic: true);
+        connection.CreateFunction<string?, string?>("muster_upper", static text => text?.ToUpperInvariant(), isDeterministic: true);
+        return connection;
+    }
 
     private static void Pragma(SqliteConnection connection, string sql)
     {

@@ -25,6 +25,19 @@ public sealed class SqliteDialect : SqlDialect
 
     public override string Contains(string text, string part) => $"instr({text}, {part}) > 0";
 
+    public override string Position(string text, string part) => $"instr({text}, {part})";
+
+    public override string DatePart(string part, string milliseconds) =>
+        $"CAST(strftime('{(part switch { "year" => "%Y", "month" => "%m", _ => "%d" })}', {milliseconds} / 1000.0, 'unixepoch') AS INTEGER)";
+
+    // Its own floor() and ceil() are an option of the build.
+    public override string Whole(string function, string number) => function switch
+    {
+        "round" => $"round({number})",
+        "floor" => $"(CAST({number} AS INTEGER) - ({number} < CAST({number} AS INTEGER)))",
+        _ => $"(CAST({number} AS INTEGER) + ({number} > CAST({number} AS INTEGER)))",
+    };
+
     // SQLite keeps no statistics of its own accord, and would take a range for a quarter of the table.
     public override string Rare(string comparison) => $"likelihood({comparison}, 0.0001)";
 

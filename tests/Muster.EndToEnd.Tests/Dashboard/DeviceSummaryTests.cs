@@ -134,7 +134,7 @@ public sealed class DeviceSummaryTests(Browser browser, DeviceSummaryTests.Serve
         await environment.GetByRole(AriaRole.Button, new() { Name = "Show the value of API_TOKEN" }).ClickAsync();
         await Expect(environment).ToContainTextAsync("tops3cret");
 
-        var row = (await fleet.RowsAsync($"device({device.Id})?$select=note&$expand=is_pinned_on__release($select=commit),device_tag($select=tag_key,value),device_environment_variable($select=name,value;$orderby=name)"))[0]!;
+        var row = (await fleet.RowsAsync($"device({device.Id})?$select=note&$expand=is_pinned_on__release($select=commit),device_tag($select=tag_key,value),device_environment_variable($select=name,value;$orderby=name asc)"))[0]!;
         Assert.Equal("Behind the door.", (string)row["note"]!);
         Assert.Equal("a1b2c3d4e5f60718293a4b5c6d7e8f9012345678", (string)row["is_pinned_on__release"]![0]!["commit"]!);
         Assert.Equal("north pier", (string)row["device_tag"]![0]!["value"]!);

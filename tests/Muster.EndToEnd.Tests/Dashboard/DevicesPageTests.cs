@@ -150,7 +150,7 @@ public sealed class DevicesPageTests(Browser browser, DevicesPageTests.Server st
         await ShowsAsync(page, "=cmd()", "kiosk, \"north\"");
         var download = await page.RunAndWaitForDownloadAsync(() => page.GetByRole(AriaRole.Link, new() { Name = "CSV" }).ClickAsync());
         var text = await File.ReadAllTextAsync((await download.PathAsync())!);
-        var rows = await fleet.RowsAsync($"device?$select=uuid,os_version&$filter=belongs_to__application eq {fleet.Id}&$orderby=device_name");
+        var rows = await fleet.RowsAsync($"device?$select=uuid,os_version&$filter=belongs_to__application eq {fleet.Id}&$orderby=device_name asc");
         Assert.Equal(
             $"Name,UUID,OS version\r\n'=cmd(),{rows[0]!["uuid"]},{rows[0]!["os_version"]}\r\n\"kiosk, \"\"north\"\"\",{rows[1]!["uuid"]},{rows[1]!["os_version"]}\r\n",
             text.TrimStart('\uFEFF'));

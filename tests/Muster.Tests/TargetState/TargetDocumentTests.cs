@@ -123,10 +123,16 @@ public sealed class TargetDocumentTests
     }
 
     [Fact]
-    public void A_broken_composition_is_an_empty_one()
+    public void A_release_tells_of_networks_and_volumes_only_what_its_composition_does()
     {
+        // A broken composition is an empty one.
         foreach (var text in new[] { null, "", "{", "[]", "7", """{"services":[]}""" })
-            Assert.Empty(Parse(TargetDocument.V3(Recorded with { User = new(Fleet, Release with { Composition = Composition.Parse(text) }) }))[Uuid]!["apps"]![Fleet.Uuid]!["releases"]![Release.Commit]!["volumes"]!.AsObject());
+            Assert.Equal(["id", "services"], ReleaseOf(text).Select(p => p.Key));
+        Assert.Equal(["id", "services", "networks"], ReleaseOf("""{"networks":{}}""").Select(p => p.Key));
+        Assert.Equal(["id", "services", "volumes"], ReleaseOf("""{"volumes":{"data":{}}}""").Select(p => p.Key));
+
+        JsonObject ReleaseOf(string? composition) =>
+            Parse(TargetDocument.V3(Recorded with { User = new(Fleet, Release with { Composition = Composition.Parse(composition) }) }))[Uuid]!["apps"]![Fleet.Uuid]!["releases"]![Release.Commit]!.AsObject();
     }
 
     [Fact]

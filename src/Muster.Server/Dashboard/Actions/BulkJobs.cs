@@ -153,7 +153,7 @@ public sealed partial class BulkJobs : IDisposable
     private async Task<List<long>> MatchingAsync(Caller caller, string filter, CancellationToken cancellation)
     {
         List<long> ids = [];
-        var path = $"device?$select=id&$orderby=id&$top={MostDevices + 1}{(filter.Length > 0 ? "&$filter=" + filter : "")}";
+        var path = $"device?$select=id&$orderby=id asc&$top={MostDevices + 1}{(filter.Length > 0 ? "&$filter=" + filter : "")}";
         await foreach (var row in resources.StreamAsync(caller, path, cancellation))
             ids.Add(JsonElement.Parse(row.Span).GetProperty("id").GetInt64());
         return ids.Count <= MostDevices ? ids : throw new ResourceRefusedException($"More than {MostDevices} devices match by now; narrow the filter.");

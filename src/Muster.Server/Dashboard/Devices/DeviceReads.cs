@@ -28,7 +28,7 @@ internal sealed class DeviceReads(ResourceAccess access)
 
     public async Task<List<FleetChoice>> FleetsAsync(Caller caller, CancellationToken cancellation = default) =>
     [
-        .. (await access.ReadAsync(caller, $"application?$select=id,slug,app_name,organization&$filter=is_host eq false&$orderby=slug&$top={MostFleets}", cancellation))
+        .. (await access.ReadAsync(caller, $"application?$select=id,slug,app_name,organization&$filter=is_host eq false&$orderby=slug asc&$top={MostFleets}", cancellation))
             .Select(f => new FleetChoice(f.GetProperty("id").GetInt64(), f.GetProperty("slug").GetString()!, f.GetProperty("app_name").GetString()!, f.GetProperty("organization").GetProperty("__id").GetInt64())),
     ];
 
@@ -83,7 +83,7 @@ internal sealed class DeviceReads(ResourceAccess access)
         while (names.Count < 50)
         {
             var after = names.Count == 0 ? "" : $"&$filter=tag_key gt {ResourceAccess.Text(names[^1])}";
-            var next = await access.ReadAsync(caller, $"device_tag?$select=tag_key{after}&$orderby=tag_key&$top=1", cancellation);
+            var next = await access.ReadAsync(caller, $"device_tag?$select=tag_key{after}&$orderby=tag_key asc&$top=1", cancellation);
             if (next.Count == 0)
                 break;
             names.Add(next[0].GetProperty("tag_key").GetString()!);
@@ -98,7 +98,7 @@ internal sealed class DeviceReads(ResourceAccess access)
         var has = new DeviceFilter(view.Sort, FilterOperator.NotEmpty, []);
         var without = new DeviceFilter(view.Sort, FilterOperator.Empty, []);
         string And(DeviceFilter filter, string row) => view.ToFilter(fleets, row) is { } rest ? $"{rest} and {filter.Condition(row)}" : filter.Condition(row);
-        var direction = view.Descending ? " desc" : "";
+        var direction = view.Descending ? " desc" : " asc";
         Task<List<long>> WithAsync(long from, long most) => IdsAsync(caller,
             $"device_tag?$select=device&$filter=tag_key eq {ResourceAccess.Text(view.Sort.TagName)} and device/any(d:{view.ToFilter(fleets, "d/") ?? "d/id ne null"})&$orderby=value{direction},device{direction}{Part(from, most)}", "device", cancellation);
         Task<List<long>> WithoutAsync(long from, long most) => IdsAsync(caller, $"device?$select=id&$filter={And(without, "")}&$orderby=id{direction}{Part(from, most)}", "id", cancellation);

@@ -77,7 +77,7 @@ public sealed record DeviceRow
                     expands.Add("is_of__device_type($select=slug)");
                     break;
                 case { Kind: ColumnKind.Tag or ColumnKind.TagName }:
-                    expands.Add("device_tag($select=tag_key,value;$orderby=tag_key)");
+                    expands.Add("device_tag($select=tag_key,value;$orderby=tag_key asc)");
                     break;
                 case { Kind: ColumnKind.Text or ColumnKind.Number or ColumnKind.Instant, Field: var field } when !field.Contains('/', StringComparison.Ordinal):
                     fields.Add(field);

@@ -95,7 +95,7 @@ public sealed record DeviceView(ImmutableArray<string> Fleets, string Search, Im
     }
 
     /// <summary>The order in the query dialect; the id comes last in any case.</summary>
-    public string ToOrder() => (Sort.Order ?? Sort.Field) + (Descending ? " desc" : "");
+    public string ToOrder() => (Sort.Order ?? Sort.Field) + (Descending ? " desc" : " asc");
 
     /// <summary>Whether a change of a fact can bring a device into the view, out of it, or to another place in it.</summary>
     public bool IsMovedBy(string fact, string? from, string? to)

@@ -21,7 +21,7 @@ internal static class DeviceReader
         "&$expand=is_of__device_type($select=slug,name;$expand=is_of__cpu_architecture($select=id,slug))" +
         $",belongs_to__application($select=id,app_name,slug,organization,should_track_latest_release;$expand=should_be_running__release({Release}))" +
         $",is_running__release({Release}),is_pinned_on__release({Release}),should_be_running__release({Release};$expand=release_image($select=id;$expand=image({Image})))" +
-        ",device_tag($select=id,tag_key,value;$orderby=tag_key)" +
+        ",device_tag($select=id,tag_key,value;$orderby=tag_key asc)" +
         ",image_install($select=id,status,download_progress;$filter=status ne 'deleted'" +
         $";$expand=installs__image({Image}),is_provided_by__release({Release}))";
 

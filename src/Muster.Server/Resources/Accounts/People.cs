@@ -39,7 +39,7 @@ public sealed class People(Database database, ApiKeys keys, Callers callers, Tim
         var changed = await database.WriteAsync(async write =>
         {
             await using var command = write.Command(
-                "UPDATE account SET password_hash = @p1, token_secret = @p2, modified_at = @p3 WHERE lower(email) = @p0 OR lower(username) = @p0",
+                $"UPDATE account SET password_hash = @p1, token_secret = @p2, modified_at = @p3 WHERE {SqlDialect.Lower("email")} = @p0 OR {SqlDialect.Lower("username")} = @p0",
                 emailOrUsername.ToLowerInvariant(), Hasher.HashPassword("", password), NewTokenSecret(), Now);
             return await command.ExecuteNonQueryAsync();
         });
@@ -107,7 +107,7 @@ public sealed class People(Database database, ApiKeys keys, Callers callers, Tim
     public async Task<Account?> FindAsync(string emailOrUsername, CancellationToken cancellation = default)
     {
         await using var connection = await database.OpenReadAsync(cancellation);
-        return await FirstAsync(connection.Statement($"{AccountColumns} WHERE lower(email) = @p0 OR lower(username) = @p0 ORDER BY id", emailOrUsername.ToLowerInvariant()), cancellation);
+        return await FirstAsync(connection.Statement($"{AccountColumns} WHERE {SqlDialect.Lower("email")} = @p0 OR {SqlDialect.Lower("username")} = @p0 ORDER BY id", emailOrUsername.ToLowerInvariant()), cancellation);
     }
 
     /// <summary>The account with this id, or null.</summary>

@@ -1,7 +1,6 @@
 using System.Buffers;
 using System.Data.Common;
 using System.Globalization;
-using System.IO.Pipelines;
 using System.Text;
 using Muster.Core.Access;
 using Muster.Core.Query;
@@ -14,13 +13,8 @@ namespace Muster.Server.Resources.Reads;
 /// <summary>GET of the resource API: <c>/v7/device?…</c>, <c>/v7/device(1)</c>, <c>/v7/device/$count</c>, and the same under /v6.</summary>
 internal static class ReadEndpoints
 {
-    private const string JsonType = "application/json; charset=utf-8";
-
     /// <summary>How long one question may keep the database busy.</summary>
     private static readonly TimeSpan Longest = TimeSpan.FromSeconds(30);
-
-    /// <summary>Bytes after which what was written is handed on to the connection.</summary>
-    private const int Flush = 64 * 1024;
 
     public static void MapReads(this IEndpointRouteBuilder routes)
     {
@@ -37,6 +31,8 @@ internal static class ReadEndpoints
         var caller = await callers.OfAsync(context);
         if (KeyExchange.IsProvisioning(caller) && KeyExchange.Uuid(request.Query) is { } uuid)
             return Answers.Json(await exchange.FindAsync(caller, uuid, context.RequestAborted) is { } device ? string.Create(CultureInfo.InvariantCulture, $$"""{"d":[{"id":{{device}}}]}""") : """{"d":[]}""");
+        if (model.Resource(request.Query.Resource) is null)
+            throw RefusedException.Unknown(caller, request.Query.Resource);
         var compiler = Compiler(model, database, caller, time, $"{context.Request.Scheme}://{context.Request.Host}");
         var statement = request.Query.IsCount ? compiler.Count(request.Query) : compiler.Rows(request.Query);
         using var timeout = new CancellationTokenSource(Longest, time);
@@ -44,21 +40,23 @@ internal static class ReadEndpoints
         await using var connection = await database.OpenReadAsync(context.RequestAborted);
         using var breakOff = database.BreakOffWhen(connection, ends.Token);
         await using var command = statement.On(connection);
+        using var answer = new JsonAnswer(context);
         try
         {
             if (request.Query.IsCount)
             {
                 var count = Convert.ToInt64(await command.ExecuteScalarAsync(ends.Token), CultureInfo.InvariantCulture);
-                return Answers.Json(string.Create(CultureInfo.InvariantCulture, $$"""{"d":{{count}}}"""));
+                answer.Body.Write(Encoding.UTF8.GetBytes(string.Create(CultureInfo.InvariantCulture, $$"""{"d":{{count}}}""")));
+                await answer.CompleteAsync(ends.Token);
+                return Results.Empty;
             }
 
             await using var rows = await command.ExecuteReaderAsync(ends.Token);
             // Until here an error is still an answer; from here on rows go out as they come, whatever their number.
             var more = await rows.ReadAsync(ends.Token);
-            context.Response.ContentType = JsonType;
             // Looking is bounded; how long a slow reader takes to fetch the rows is not.
             timeout.CancelAfter(Timeout.InfiniteTimeSpan);
-            await WriteRowsAsync(context.Response.BodyWriter, rows, more, ends.Token);
+            await WriteRowsAsync(answer, rows, more, ends.Token);
             return Results.Empty;
         }
         catch (Exception e) when (e is DbException or OperationCanceledException && timeout.IsCancellationRequested && !context.Response.HasStarted)
@@ -67,21 +65,21 @@ internal static class ReadEndpoints
         }
     }
 
-    private static async Task WriteRowsAsync(PipeWriter body, DbDataReader rows, bool more, CancellationToken cancellation)
+    private static async Task WriteRowsAsync(JsonAnswer answer, DbDataReader rows, bool more, CancellationToken cancellation)
     {
+        var body = answer.Body;
         body.Write("{\"d\":["u8);
         for (var first = true; more; first = false)
         {
             if (!first)
                 body.Write(","u8);
             body.Write(rows.GetFieldValue<byte[]>(0));
-            if (body.UnflushedBytes > Flush)
-                await body.FlushAsync(cancellation);
+            await answer.BetweenRowsAsync(cancellation);
             more = await rows.ReadAsync(cancellation);
         }
 
         body.Write("]}"u8);
-        await body.FlushAsync(cancellation);
+        await answer.CompleteAsync(cancellation);
     }
 
     /// <summary>The file of a release asset; its <c>asset.href</c> leads here.</summary>

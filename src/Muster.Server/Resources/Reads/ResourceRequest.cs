@@ -17,6 +17,9 @@ internal sealed record ResourceRequest(ResourceModel Model, ResourceQuery Query,
             target = context.Request.Path.ToUriComponent() + context.Request.QueryString.ToUriComponent();
         var question = target.IndexOf('?', StringComparison.Ordinal);
         var path = question < 0 ? target : target[..question];
+        // The version alone, with or without a slash, names the resource "", which there is not.
+        if (path.Length <= model.Version.Length + 2)
+            return new ResourceRequest(model, new ResourceQuery(""), target);
         try
         {
             var query = QueryParser.Parse(path[(model.Version.Length + 2)..], question < 0 ? "" : target[(question + 1)..]);

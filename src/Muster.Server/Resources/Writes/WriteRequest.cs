@@ -16,8 +16,7 @@ internal sealed record WriteRequest(ResourceModel Model, Resource Resource, Reso
         var query = asked.Query;
         if (query.Resource.StartsWith('$'))
             throw RefusedException.Invalid($"Malformed url: '{asked.Target}'");
-        // An unknown resource and one that the caller may not touch look alike.
-        var resource = model.Resource(query.Resource) ?? throw RefusedException.NotPermitted();
+        var resource = model.Resource(query.Resource) ?? throw RefusedException.Unknown(caller, query.Resource);
         if (!AccessRule.AllowsSomewhere(caller, resource.Name, act, []))
             throw RefusedException.NotPermitted();
         var body = act == Act.Delete ? RequestBody.Empty : await RequestBody.ReadAsync(context.Request, context.RequestAborted);

@@ -119,7 +119,8 @@ public sealed class AccessTests
             Assert.Equal((401, ""), Short(await world.Server.SendAsync("POST", "/v7/no_such_resource", token, new JsonObject())));
         }
 
-        Assert.Equal((401, ""), Short(await world.PostAsync("/v7/no_such_resource", new JsonObject())));
+        // Who is logged in is told that there is no such resource.
+        Assert.Equal(404, (await world.PostAsync("/v7/no_such_resource", new JsonObject())).Status);
         Assert.Equal((401, ""), Short(await world.PostAsync("/v7/device_type", new JsonObject { ["slug"] = "x" })));
     }
 

@@ -151,6 +151,8 @@ public sealed class DeviceWriteTests
         Assert.Equal(401, (await world.DeleteAsync($"/v7/device(uuid='{uuid}')", key)).Status);
         Assert.Equal(201, (await world.PostAsync("/v7/device_config_variable", new JsonObject { ["device"] = Id(device), ["name"] = "RESIN_HOST_CONFIG_gpu_mem", ["value"] = "" }, key)).Status);
         Assert.Equal(401, (await world.PostAsync("/v7/device_config_variable", new JsonObject { ["device"] = Id(other), ["name"] = "RESIN_HOST_CONFIG_gpu_mem", ["value"] = "" }, key)).Status);
+        Assert.Equal(201, (await world.PostAsync("/v7/device_environment_variable", new JsonObject { ["device"] = Id(device), ["name"] = "SITE", ["value"] = "1" }, key)).Status);
+        Assert.Equal(401, (await world.PostAsync("/v7/device_environment_variable", new JsonObject { ["device"] = Id(other), ["name"] = "SITE", ["value"] = "1" }, key)).Status);
         Assert.Equal(200, (await world.PatchAsync($"/v7/device({Id(device)})", new JsonObject { ["device_name"] = "self-named" }, key)).Status);
     }
 

@@ -6,6 +6,24 @@ namespace Muster.Tests.Resources.Writes;
 
 public sealed class FleetWriteTests
 {
+    [Fact]
+    public async Task An_organization_with_fleets_is_not_deleted_by_one_call()
+    {
+        await using var world = await World.StartAsync();
+        var organization = await world.MakeAsync("organization", new JsonObject { ["name"] = "Ours", ["handle"] = "ours" });
+        var fleet = await world.FleetAsync("still-here", organization: Id(organization));
+        foreach (var path in (string[])[$"/v7/organization({Id(organization)})", "/v7/organization?$filter=handle eq 'ours'"])
+        {
+            var refused = await world.DeleteAsync(path);
+            Assert.Equal((409, "The organization still has the fleet ours/still-here. Delete its fleets first."), (refused.Status, refused.Sentence));
+        }
+
+        Assert.Single(await world.RowsAsync($"/v7/application({Id(fleet)})?$select=id"));
+        Assert.Equal(200, (await world.DeleteAsync($"/v7/application({Id(fleet)})")).Status);
+        Assert.Equal(200, (await world.DeleteAsync($"/v7/organization({Id(organization)})")).Status);
+        Assert.Empty(await world.RowsAsync($"/v7/organization({Id(organization)})"));
+    }
+
     [Theory, MemberData(nameof(TestDatabases.Kinds), MemberType = typeof(TestDatabases))]
     public async Task A_new_fleet_has_slug_uuid_and_defaults(string kind)
     {

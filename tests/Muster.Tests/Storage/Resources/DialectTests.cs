@@ -63,6 +63,12 @@ public sealed class DialectTests
         { "contains(device_name,'_')", "" },
         { "startswith(device_name,'%')", "" },
         { "device_name eq 'golf''s'", "golf's" },
+        { "indexof(device_name,'l') eq 1", "alpha" },
+        { "indexof(device_name,'zz') eq -1 and id eq 2", "bravo" },
+        { "substring(uuid,indexof(uuid,'1')) eq '1'", "alpha" },
+        { "replace(device_name,'al','x') eq 'xpha'", "alpha" },
+        { "tolower('ÀΩДẞ𐐀') eq 'àωдß𐐨' and id eq 1", "alpha" },
+        { "toupper('àωдß𐐨') eq 'ÀΩДß𐐀' and id eq 1", "alpha" },
         { "startswith(device_name,'al') eq true", "alpha" },
         { "startswith(device_name,'al') eq false and id lt 3", "bravo" },
         // dates
@@ -72,6 +78,39 @@ public sealed class DialectTests
         { "created_at gt 2026-11-01T00:00:00Z", "alpha" },
         { "created_at eq datetime'2026-11-22T21:16:02.123Z'", "alpha" },
         { "created_at lt (now() add duration'PT1H') and created_at gt (now() sub duration'PT1H')", "alpha" },
+        { "year(created_at) eq 2026", "alpha" },
+        { "year(created_at) eq 1970 and month(created_at) eq 1 and day(created_at) eq 1 and id eq 2", "bravo" },
+        { "month(created_at) eq 11 and day(created_at) eq 22 and hour(created_at) eq 21 and minute(created_at) eq 16 and second(created_at) eq 2", "alpha" },
+        { "fractionalseconds(created_at) eq 0.123", "alpha" },
+        { "date(created_at) eq 2026-11-22", "alpha" },
+        { "date(created_at) eq '2026-11-22'", "alpha" },
+        { "time(created_at) gt time'21:16:00'", "alpha" },
+        { "time(created_at) eq '21:16:02.123'", "alpha" },
+        { "hour(datetime'1969-12-31T23:30:00Z') eq 23 and id eq 1", "alpha" },
+        { "totaloffsetminutes(created_at) eq 0 and id eq 1", "alpha" },
+        { "totalseconds(now() sub created_at) lt 3600", "alpha" },
+        { "totalseconds(duration'PT1M') eq 60 and id eq 1", "alpha" },
+        { "created_at gt mindatetime() and created_at lt maxdatetime() and id eq 1", "alpha" },
+        // numbers made whole
+        { "round(overall_progress div 10.0) eq 5", "golf's" },
+        { "floor(overall_progress div 10.0) eq 4", "golf's" },
+        { "ceiling(overall_progress div 10.0) eq 5", "golf's" },
+        { "round(2.5) eq 3 and floor(-2.5) eq -3 and ceiling(-2.5) eq -2 and id eq 1", "alpha" },
+        // a text and a number are never equal, and neither comes first
+        { "device_name eq 5", "" },
+        { "5 eq device_name", "" },
+        { "device_name ne 5", "Hotel%20&x,alpha,bravo,charlie,delta,golf's" },
+        { "device_name gt 5 or device_name le 5", "" },
+        { "device_name in (1,2)", "" },
+        { "not(device_name eq 5)", "Hotel%20&x,alpha,bravo,charlie,delta,golf's" },
+        { "id eq 'x'", "" },
+        { "id ne 'x'", "Hotel%20&x,alpha,bravo,charlie,delta,golf's" },
+        { "id in ('x',1)", "alpha" },
+        { "belongs_to__application eq 'x'", "" },
+        { "device_name eq id", "" },
+        { "1 eq 'x' or 1 lt 'x'", "" },
+        { "contains(uuid,1)", "alpha" },
+        { "is_online eq 'true'", "delta" },
         // numbers, flags, sides, constants, doubled terms
         { "overall_progress ge 45", "golf's" },
         { "overall_progress gt 44.5", "golf's" },
@@ -104,7 +143,7 @@ public sealed class DialectTests
         foreach (var row in Filters)
         {
             var (filter, expected) = row.Data;
-            var url = $"/v7/device?$select=device_name&$orderby=device_name&$filter={Uri.EscapeDataString($"belongs_to__application eq 1 and ({filter})")}";
+            var url = $"/v7/device?$select=device_name&$orderby=device_name asc&$filter={Uri.EscapeDataString($"belongs_to__application eq 1 and ({filter})")}";
             var names = string.Join(',', (await database.AskAsync(url, Zoo.Anna)).Select(d => (string)d!["device_name"]!));
             if (names != expected)
                 wrong.Add($"{filter}: '{names}' instead of '{expected}'");
@@ -132,11 +171,27 @@ public sealed class DialectTests
         { "image__is_part_of__release(1)?$select=id", "[{'id':1}]" },
         { "device(3)?$select=id&$filter=overall_status%20eq%20'operational'", "[]" },
         { "release(1)?$top=1&$select=id&$filter=id%20eq%201&$orderby=created_at%20desc", "[{'id':1}]" },
+        { "device('abc')", "[]" },
+        { "device(uuid=5)?$select=id", "[]" },
+        { "device_type_alias(2)?$select=is_referenced_by__alias,device_type", "[{'is_referenced_by__alias':'old-pi','device_type':{'__id':1}}]" },
+        { "device_type_alias?$select=id&$filter=device_type%20eq%202", "[{'id':3}]" },
+        // of an option given twice the last counts, also inside an expand; "&" separates there too
+        { "device?$select=uuid&$filter=id%20eq%203&$top=0&$select=id&$filter=id%20eq%201&$top=5", "[{'id':1}]" },
+        { "application(1)?$select=id&$expand=owns__device($select=uuid;$top=3;$select=id;$top=1;$orderby=id%20asc)", "[{'id':1,'owns__device':[{'id':1}]}]" },
+        { "application(1)?$select=id&$expand=owns__device($select=id&$orderby=id%20asc&$top=1)", "[{'id':1,'owns__device':[{'id':1}]}]" },
+        { "device?$select=id&$filter=id%20eq%201&$format=application/json;odata.metadata=none&$count=true&$inlinecount=allpages", "[{'id':1}]" },
+        // keys: one's own, unless an actor is named
+        { "api_key?$select=id", "[{'id':1}]" },
+        { "api_key?$select=id&$filter=name%20ne%20'x'", "[{'id':1}]" },
+        { "api_key?$select=id&$filter=is_of__actor%20eq%20201", "[{'id':3}]" },
+        { "api_key(4)?$select=id", "[{'id':4}]" },
+        { "api_key?$select=id&$filter=expiry_date%20eq%20null%20or%20expiry_date%20gt%20datetime'2026-11-22T00:00:00Z'", "[{'id':1}]" },
+        { "api_key?$select=id&$filter=expiry_date%20lt%20now()", "[]" },
         // embedded rows: none, one and many are arrays; a count replaces the property
         { "device(1)?$select=id&$expand=is_of__device_type($select=slug),is_running__release($select=commit),device_tag($select=value)", "[{'id':1,'is_of__device_type':[{'slug':'pi'}],'is_running__release':[],'device_tag':[{'value':'oslo'}]}]" },
         { "device(1)?$select=id,belongs_to__application&$expand=belongs_to__application($select=id;$expand=should_be_running__release($select=id))", "[{'id':1,'belongs_to__application':[{'id':1,'should_be_running__release':[{'id':1}]}]}]" },
         { "application(1)?$select=id&$expand=owns__device($select=device_name;$filter=api_heartbeat_state%20eq%20'online';$orderby=device_name%20desc;$top=2)", "[{'id':1,'owns__device':[{'device_name':'golf\\u0027s'},{'device_name':'delta'}]}]" },
-        { "application(1)?$select=id&$expand=owns__device($select=id;$orderby=device_name;$top=1;$skip=1)", "[{'id':1,'owns__device':[{'id':1}]}]" },
+        { "application(1)?$select=id&$expand=owns__device($select=id;$orderby=device_name%20asc;$top=1;$skip=1)", "[{'id':1,'owns__device':[{'id':1}]}]" },
         { "application(1)?$select=id&$expand=owns__device($select=device_name;$filter=device_tag/any(t:t/tag_key%20eq%20'rack'))", "[{'id':1,'owns__device':[{'device_name':'charlie'},{'device_name':'delta'}]}]" },
         { "application(1)?$select=id&$expand=owns__device/$count", "[{'id':1,'owns__device':6}]" },
         { "application(1)?$select=id&$expand=owns__device/$count($filter=overall_status%20eq%20'inactive')", "[{'id':1,'owns__device':2}]" },
@@ -150,12 +205,15 @@ public sealed class DialectTests
         { "device_service_environment_variable(service_install=3145729,name='SV')?$select=value", "[{'value':'x'}]" },
         { "service_install(3145729)?$select=device,installs__service", "[{'device':{'__id':3},'installs__service':{'__id':1}}]" },
         { "service_install?$select=id&$filter=device%20eq%203%20and%20installs__service%20eq%201", "[{'id':3145729}]" },
-        // order and paging
+        // order and paging; without a direction it is descending, at every depth and for every key by itself
+        { "device?$select=id&$filter=belongs_to__application%20eq%201&$orderby=id&$top=2", "[{'id':6},{'id':5}]" },
+        { "device?$select=id&$filter=belongs_to__application%20eq%201&$orderby=is_active%20asc,id&$top=2", "[{'id':2},{'id':1}]" },
+        { "application(1)?$select=id&$expand=owns__device($select=id;$orderby=id;$top=2)", "[{'id':1,'owns__device':[{'id':6},{'id':5}]}]" },
         { "device?$select=id&$filter=belongs_to__application%20eq%201&$orderby=device_tag/$count%20desc,device_name%20asc&$top=3", "[{'id':3},{'id':1},{'id':2}]" },
-        { "device?$select=id&$filter=belongs_to__application%20eq%201&$orderby=belongs_to__application/app_name,device_name%20desc&$top=2", "[{'id':5},{'id':4}]" },
-        { "device?$select=id&$filter=belongs_to__application%20eq%201&$orderby=overall_progress&$top=1", "[{'id':5}]" },
+        { "device?$select=id&$filter=belongs_to__application%20eq%201&$orderby=belongs_to__application/app_name%20asc,device_name%20desc&$top=2", "[{'id':5},{'id':4}]" },
+        { "device?$select=id&$filter=belongs_to__application%20eq%201&$orderby=overall_progress%20asc&$top=1", "[{'id':5}]" },
         { "device?$select=id&$filter=belongs_to__application%20eq%201&$orderby=overall_progress%20desc&$skip=5", "[{'id':5}]" },
-        { "device?$select=id&$filter=belongs_to__application%20eq%201&$orderby=update_status,id%20desc&$top=2", "[{'id':4},{'id':3}]" },
+        { "device?$select=id&$filter=belongs_to__application%20eq%201&$orderby=update_status%20asc,id%20desc&$top=2", "[{'id':4},{'id':3}]" },
         { "device?$top=0", "[]" },
         { "device?$orderby=device_name&$top=3&$skip=100", "[]" },
         { "device?$top=1&$count=true&$select=id&$filter=id%20eq%201", "[{'id':1}]" },
@@ -200,6 +258,7 @@ public sealed class DialectTests
         await using var database = await Zoo.CreateAsync(kind);
         Assert.Equal("[{'actor':305,'should_be_running__release':{'__id':2},'overall_status':'updating'}]", await database.AskTextAsync("/v6/device(5)?$select=actor,should_be_running__release,overall_status", Zoo.Anna));
         Assert.Equal("[{'id':4},{'id':3}]", (await database.AskTextAsync("/v6/device?$select=id&$filter=overall_status eq 'idle'&$orderby=id desc", Zoo.Anna)));
+        Assert.Equal("[{'id':6},{'id':5}]", await database.AskTextAsync("/v6/device?$select=id&$filter=belongs_to__application eq 1&$orderby=id&$top=2", Zoo.Anna));
         Assert.Equal(2, await database.CountAsync("/v6/device/$count?$filter=overall_status eq 'idle'", Zoo.Anna));
         Assert.Equal(1, await database.CountAsync("/v6/device/$count?$filter=overall_status eq 'offline'", Zoo.Anna));
     }
@@ -235,7 +294,7 @@ public sealed class DialectTests
         foreach (var url in new[]
         {
             "device?$select=nope", "device?$filter=nope eq 1", "device?$expand=nope", "device?$orderby=nope", "device?$filter=device_tag/any(t:t/nope eq 1)",
-            "device?$filter=device_tag/tag_key eq 'x'", "device?$filter=device_name eq 1", "device?$filter=id eq 'x'", "device?$filter=device_name", "device?$filter=nope(1)",
+            "device?$filter=device_tag/tag_key eq 'x'", "device?$filter=device_name", "device?$filter=nope(1)",
             "device(device_name='alpha')", "device?$filter=created_at gt 'yesterday'", "device?$filter=device_name eq 'a\0'", "device?$orderby=1", "device?$expand=device_tag,device_tag",
         })
         {

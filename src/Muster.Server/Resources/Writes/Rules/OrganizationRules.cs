@@ -1,3 +1,4 @@
+using Muster.Storage;
 using Muster.Core.Access;
 using Muster.Server.Resources.Accounts;
 
@@ -30,7 +31,7 @@ internal sealed class OrganizationRule : ResourceRule
     public override async Task ChangedAsync(Write write, RowValues row, IReadOnlyList<long> ids)
     {
         if (row.Text("handle") is { } handle)
-            await write.DoForAsync(ids, "UPDATE fleet SET slug = @p0 || '/' || lower(name) WHERE organization_id IN ({ids})", handle);
+            await write.DoForAsync(ids, $"UPDATE fleet SET slug = @p0 || '/' || {SqlDialect.Lower("name")} WHERE organization_id IN ({{ids}})", handle);
         if (row.Has("plan") || row.Has("device_allowance"))
         {
             write.After.Cause = row.Has("plan") ? "plan" : "allowance";
@@ -38,12 +39,13 @@ internal sealed class OrganizationRule : ResourceRule
         }
     }
 
+    // One call must not take away fleets and their devices: they are deleted one by one, and by name.
     public override async Task RemovingAsync(Write write, IReadOnlyList<long> ids)
     {
-        write.After.Cause = "organization-removed";
         write.After.Callers = true;
-        write.After.Fleets.UnionWith(await write.RowsOfAsync(ids, "SELECT id FROM fleet WHERE organization_id IN ({ids})", r => r.GetInt64(0)));
-        write.After.Removed.AddRange(await write.RowsOfAsync(ids, "SELECT d.id, d.uuid FROM device d JOIN fleet f ON f.id = d.fleet_id WHERE f.organization_id IN ({ids})", r => (r.GetInt64(0), r.GetString(1))));
+        var fleets = await write.RowsOfAsync(ids, "SELECT slug FROM fleet WHERE organization_id IN ({ids}) ORDER BY slug", r => r.GetString(0));
+        if (fleets.Count > 0)
+            throw new RefusedException(StatusCodes.Status409Conflict, $"The organization still has {(fleets.Count == 1 ? "the fleet" : $"{fleets.Count} fleets, such as")} {fleets[0]}. Delete its fleets first.");
     }
 
     private static void Check(RowValues row)
