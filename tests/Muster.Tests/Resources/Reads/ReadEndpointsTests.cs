@@ -86,7 +86,7 @@ public sealed class ReadEndpointsTests
         }
 
         Assert.Equal(404, (await server.GetAsync("/v7/$metadata", server.Admin)).Status);
-        foreach (var path in (string[])["/v7/device/", "/v7//device", "/v7/device()", "/v7/device(1", "/v7/%", "/%76%37/device", "/v7/device(%00)", "/v7/device(1)/nope", "/v7/device/$count/x"])
+        foreach (var path in (string[])["/v7/device/", "/v7//device", "/v7/device()", "/v7/device(1", "/v7/%", "/v7/device(%00)", "/v7/device(1)/nope", "/v7/device/$count/x"])
             Assert.InRange((await server.GetAsync(path, server.Admin)).Status, 400, 404);
     }
 
