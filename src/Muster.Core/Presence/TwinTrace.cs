@@ -12,10 +12,10 @@ public enum TwinSign : byte
     /// <summary>The processor's serial number.</summary>
     Hardware,
 
-    /// <summary>A first report after a boot; its identity is where it came from.</summary>
+    /// <summary>A first report after a boot; its identity is the machine's own address.</summary>
     Boot,
 
-    /// <summary>A tunnel that came up beside another, or replaced it.</summary>
+    /// <summary>A tunnel that came up while another was up, or stays up beside it.</summary>
     Tunnel,
 }
 
@@ -81,10 +81,10 @@ public sealed record TwinTrace
             words.Add($"it reports the processors {Named(Of(TwinSign.Hardware, now - Day))} by turns");
         var boots = Of(TwinSign.Boot, now - Hour);
         if (boots.Count >= Boots && Returns(boots) >= 1)
-            words.Add($"it reported {boots.Count} boots within an hour, from {Named(boots)}");
+            words.Add($"it reported {boots.Count} boots within an hour, by turns from {Named(boots)}");
         var tunnels = Of(TwinSign.Tunnel, now - TunnelWindow);
         if (tunnels.Count >= Tunnels)
-            words.Add($"{tunnels.Count} of its tunnels came up within ten minutes while another was still up");
+            words.Add("two tunnels of it are up at once, or push each other out");
         return words.Count == 0 ? null : new($"Two machines seem to have this device's identity: {string.Join("; ", words)}.");
     }
 

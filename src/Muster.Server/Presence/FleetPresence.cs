@@ -115,7 +115,11 @@ public sealed class FleetPresence
         var hash = address.GetHashCode() | 1;
         if (Volatile.Read(ref last) == hash || Interlocked.Exchange(ref last, hash) == 0)
             return;
-        memory.Twins.Note(device.Id, isSix ? TwinSign.Address6 : TwinSign.Address, (address.IsIPv4MappedToIPv6 ? address.MapToIPv4() : address).ToString(), clock.WallNow);
+        var sign = isSix ? TwinSign.Address6 : TwinSign.Address;
+        // The former address is kept as a hash only; what was reported from it tells it.
+        if (device.Reported.PublicAddress is { } former && former.Contains(':', StringComparison.Ordinal) == isSix)
+            memory.Twins.Begin(device.Id, sign, former, clock.WallNow);
+        memory.Twins.Note(device.Id, sign, (address.IsIPv4MappedToIPv6 ? address.MapToIPv4() : address).ToString(), clock.WallNow);
     }
 
     /// <summary>What a report tells of the machine that sent it.</summary>
@@ -129,8 +133,11 @@ public sealed class FleetPresence
             memory.Twins.Note(device.Id, TwinSign.Hardware, processor, clock.WallNow);
         }
 
+        // Two machines behind one router have one public address; their own differ.
         if (UpdateStatusRule.IsFirstSinceBoot(report))
-            memory.Twins.Note(device.Id, TwinSign.Boot, from, clock.WallNow);
+            memory.Twins.Note(device.Id, TwinSign.Boot, First(report.MacAddress.Value) ?? First(report.IpAddress.Value) ?? from, clock.WallNow);
+
+        static string? First(string? list) => list is { Length: > 0 } ? list.Split(' ', 2)[0] : null;
     }
 
     /// <summary>A tunnel of the device came up at one of this node's gateways while another of its kind was up.</summary>

@@ -26,6 +26,13 @@ internal sealed class TwinWatch
         traces.AddOrUpdate(device, _ => TwinTrace.Empty.Note(sign, identity, at), (_, trace) => trace.Note(sign, identity, at));
     }
 
+    /// <summary>The same, when there is no trace of the device yet.</summary>
+    public void Begin(long device, TwinSign sign, string identity, long at)
+    {
+        if (!traces.ContainsKey(device))
+            Note(device, sign, identity, at);
+    }
+
     public TwinFinding? Find(long device, long now) => traces.TryGetValue(device, out var trace) ? trace.Find(now) : null;
 
     public void Forget(long device) => traces.TryRemove(device, out _);

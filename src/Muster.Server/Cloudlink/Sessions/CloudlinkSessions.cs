@@ -27,6 +27,9 @@ internal sealed partial class CloudlinkSessions(FleetPresence presence, GatewayI
     private readonly Lock gate = new();
     private readonly Dictionary<string, Held> devices = [];
     private readonly Dictionary<string, bool> owed = [];
+    /// <summary>Longer than a dead session is believed, ms.</summary>
+    private const long DoubleAfter = 180_000;
+
     private readonly SemaphoreSlim told = new(0);
 
     /// <summary>How long this process has been able to take sessions, as far as its beats show: a frozen process misses nobody.</summary>
@@ -230,6 +233,7 @@ internal sealed partial class CloudlinkSessions(FleetPresence presence, GatewayI
                 alive = TimeSpan.Zero;
                 await presence.ServiceInstanceAliveAsync(instance.Id);
                 EndDeleted();
+                TellDoubles();
             }
 
             lock (gate)
@@ -239,6 +243,20 @@ internal sealed partial class CloudlinkSessions(FleetPresence presence, GatewayI
                     wakingUntil = listened + Waking;
                 foreach (var (uuid, _) in devices.Where(device => device.Value.AwaitedUntil <= listened).ToList())
                     End(uuid);
+            }
+        }
+    }
+
+    /// <summary>One machine holds one tunnel; a former one that died without a word has ended by then.</summary>
+    private void TellDoubles()
+    {
+        var before = time.GetUtcNow().ToUnixTimeMilliseconds() - DoubleAfter;
+        lock (gate)
+        {
+            foreach (var held in devices.Values.Where(held => held.Sessions.Count > 1))
+            {
+                if (held.Sessions.Where(s => s.Since < before).GroupBy(s => s.Kind).FirstOrDefault(s => s.Skip(1).Any()) is { } doubles)
+                    presence.SecondTunnel(doubles.First().Uuid, doubles.First().From);
             }
         }
     }

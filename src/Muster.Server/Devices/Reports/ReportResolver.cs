@@ -25,10 +25,11 @@ internal sealed class ReportResolver(Database database, FleetPresence presence, 
     private readonly BoundedCache<(string App, string Commit), FoundRelease> releases = new(20_000);
     private readonly BoundedCache<string, FoundImage> images = new(50_000);
 
-    public async ValueTask<ResolvedReport> ResolveAsync(ParsedReport parsed, DeviceSlot slot, CancellationToken cancellation)
+    /// <param name="isFresh">Nothing that was kept counts: it has just proved to be stale.</param>
+    public async ValueTask<ResolvedReport> ResolveAsync(ParsedReport parsed, DeviceSlot slot, bool isFresh, CancellationToken cancellation)
     {
         var resolved = new ResolvedReport { Report = parsed.Fields };
-        var device = new Reporter(presence.DeviceId(slot), presence.FleetId(slot), presence.TargetReleaseId(slot));
+        var device = new Reporter(presence.DeviceId(slot), presence.FleetId(slot), presence.TargetReleaseId(slot), isFresh);
         if (parsed.Apps is { } apps)
         {
             foreach (var app in apps)
@@ -73,7 +74,7 @@ internal sealed class ReportResolver(Database database, FleetPresence presence, 
                 resolved.KnowsSome = true;
             foreach (var service in reported.Services)
             {
-                if (await ImageAsync(service.Image, release.FleetId, cancellation) is { } image)
+                if (await ImageAsync(service.Image, release.FleetId, device.IsFresh, cancellation) is { } image)
                     resolved.Add(new(image.Id, id, service.Status, service.Progress));
                 else
                     resolved.PassOver($"image {service.Image}");
@@ -100,7 +101,7 @@ internal sealed class ReportResolver(Database database, FleetPresence presence, 
     /// <summary>Null when there is no such release that the device can run.</summary>
     private async ValueTask<FoundRelease?> ReleaseAsync(string appUuid, string commit, Reporter device, CancellationToken cancellation)
     {
-        if (!releases.TryGet((appUuid, commit), out var found) || found.Ticket != presence.FleetTicket(found.FleetId))
+        if (device.IsFresh || !releases.TryGet((appUuid, commit), out var found) || found.Ticket != presence.FleetTicket(found.FleetId))
         {
             var ticket = presence.FleetTicket(device.FleetId);
             if (await FindReleaseAsync(appUuid, commit, ticket, cancellation) is not { } read)
@@ -168,10 +169,10 @@ internal sealed class ReportResolver(Database database, FleetPresence presence, 
     }
 
     /// <summary>An image of the app, by its location and, where the report has one, its digest.</summary>
-    private async ValueTask<FoundImage?> ImageAsync(string reference, long appId, CancellationToken cancellation)
+    private async ValueTask<FoundImage?> ImageAsync(string reference, long appId, bool isFresh, CancellationToken cancellation)
     {
         var (location, digest) = Location(reference);
-        if (!images.TryGet(location, out var found) || found.Ticket != presence.FleetTicket(found.FleetId))
+        if (isFresh || !images.TryGet(location, out var found) || found.Ticket != presence.FleetTicket(found.FleetId))
         {
             var ticket = presence.FleetTicket(appId);
             await using var connection = await database.OpenReadAsync(cancellation);
@@ -216,5 +217,5 @@ internal sealed class ReportResolver(Database database, FleetPresence presence, 
     }
 
     /// <summary>The device that reports.</summary>
-    private readonly record struct Reporter(long Id, long FleetId, long? TargetReleaseId);
+    private readonly record struct Reporter(long Id, long FleetId, long? TargetReleaseId, bool IsFresh);
 }

@@ -1,4 +1,5 @@
 using System.Data.Common;
+using System.Globalization;
 using Muster.Core.Access;
 using Muster.Core.Status;
 using Muster.Server.Presence;
@@ -96,8 +97,17 @@ internal sealed class StateReportEndpoints(FleetPresence presence, Callers calle
 
         for (var isAgain = false; ; isAgain = true)
         {
-            var resolved = await resolver.ResolveAsync(parsed, slot, context.RequestAborted);
-            if (IsForeign(parsed, resolved) || !await ownRow.WriteAsync(parsed, slot, context.RequestAborted))
+            var resolved = await resolver.ResolveAsync(parsed, slot, isAgain, context.RequestAborted);
+            var isForeign = IsForeign(parsed, resolved);
+            if (!isForeign && !await ownRow.WriteAsync(parsed, slot, context.RequestAborted))
+            {
+                // A wish to run what is not of the fleet; the rest of the report is as true without it.
+                resolved.PassOver(string.Create(CultureInfo.InvariantCulture, $"release {parsed.PinnedReleaseId.Value}"));
+                parsed.PinnedReleaseId = default;
+                isForeign = IsForeign(parsed, resolved) || !await ownRow.WriteAsync(parsed, slot, context.RequestAborted);
+            }
+
+            if (isForeign)
             {
                 await ContactAsync(slot, isContact);
                 await DeviceAnswers.SentenceAsync(context, StatusCodes.Status401Unauthorized, Foreign);

@@ -185,6 +185,27 @@ public sealed class ReportedReleasesTests
         Assert.Contains("aaaa1111 and bbbb2222", (string)status["twin"]!["sentence"]!, StringComparison.Ordinal);
         var health = (await server.GetAsync($"/muster/v1/devices/{device.Uuid}/health", server.Admin)).Json;
         Assert.Equal("identity", (string)health["checks"]![0]!["name"]!);
+
+        var other = await AddAsync(server);
+        Assert.Equal(DeviceAuth.Ok, server.Presence.Authenticate(other.Uuid, other.Key, out var slot));
+        for (var i = 0; i < 6; i++)
+            server.Presence.SeenFrom(slot, System.Net.IPAddress.Parse(i % 2 == 0 ? "192.0.2.1" : "192.0.2.2"));
+        Assert.Contains("by turns", server.Presence.Evidence(slot)!.Twin!.Sentence, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task An_old_supervisors_wish_to_run_a_foreign_release_is_passed_over()
+    {
+        await using var server = await ServerWithFleet.StartAsync();
+        var device = await AddAsync(server);
+        Task<Answer> WishAsync(JsonObject local) =>
+            server.Server.SendAsync("PATCH", $"/device/v2/{device.Uuid}/state", device.Key, new JsonObject { ["local"] = local });
+        var answer = await WishAsync(new() { ["should_be_running__release"] = 999_999, ["name"] = "renamed", ["status"] = "Idle" });
+        Assert.Equal(200, answer.Status);
+        Assert.Contains("999999", answer.Sentence, StringComparison.Ordinal);
+        Assert.Equal("renamed", await server.Fixture.ReadAsync("SELECT name FROM device WHERE id = @p0", device.Id));
+        Assert.Equal("Idle", await server.Fixture.ReadAsync("SELECT status FROM device WHERE id = @p0", device.Id));
+        Assert.Equal(401, (await WishAsync(new() { ["should_be_running__release"] = 999_999 })).Status);
     }
 
     private static async Task<FixtureDevice> AddAsync(ServerWithFleet server)
