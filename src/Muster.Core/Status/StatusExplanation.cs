@@ -15,7 +15,7 @@ public readonly record struct StatusExplanation(string Sentence, string? NextSte
             "Activate it to use it again; any contact by the device does so too."),
         StatusReason.Frozen => new(
             "The device is outside its organization's allowance, or in a fleet of a paid type on the free plan.",
-            "Raise the allowance or the plan, deactivate another device, or move it to a fleet of a free type."),
+            "Raise the allowance or the plan, deactivate a device that is offline, or move it to a fleet of a free type."),
         StatusReason.Provisioning => new(
             "The device has installed the operating system and has not yet booted from its internal storage.",
             "Remove the installation medium and power it on again."),
