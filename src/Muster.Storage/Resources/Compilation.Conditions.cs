@@ -1,3 +1,4 @@
+using System.Collections.Frozen;
 using System.Globalization;
 using Muster.Core.Query;
 
@@ -109,7 +110,7 @@ internal sealed partial class Compilation
         {
             var inner = variable is null ? new Names(last) : names.With(variable, last);
             // "All" asks that no row fails.
-            conditions += " AND " + (all ? Negated(AsCondition(Operand(filter, inner))).Sql : Condition(filter, inner));
+            conditions += " AND " + Filter(all ? new Not(filter) : filter, inner, conditions);
         }
 
         var sql = text(tables, conditions);
@@ -302,6 +303,7 @@ internal sealed partial class Compilation
 
     private Operand Arithmetic(BinaryOperator sign, Operand left, Operand right)
     {
+        computations++;
         left = Plain(left);
         right = Plain(right);
         OperandKind? kind = (left.Kind, sign, right.Kind) switch
@@ -320,8 +322,14 @@ internal sealed partial class Compilation
         return new Operand(kind.Value, $"({left.Sql} {Sign(sign)} {(divides ? $"NULLIF({right.Sql}, 0)" : right.Sql)})") { IsNullable = divides || left.IsNullable || right.IsNullable };
     }
 
+    /// <summary>Functions that no row's values make fail.</summary>
+    private static readonly FrozenSet<string> NeverFail = FrozenSet.Create(StringComparer.Ordinal,
+        "now", "contains", "substringof", "startswith", "endswith", "tolower", "toupper", "trim", "concat", "substring", "length");
+
     private Operand Function(Call call, Names names)
     {
+        if (!NeverFail.Contains(call.Function))
+            computations++;
         var arguments = call.Arguments.Select(a => Operand(a, names)).ToList();
         return (call.Function, arguments) switch
         {

@@ -60,7 +60,7 @@ internal sealed partial class Compilation
         var way = Way(from, expand.Name);
         var (next, where) = Follow(from, way);
         if (expand.Options.Filter is { } filter)
-            where += " AND " + Condition(filter, new Names(next));
+            where += " AND " + Filter(filter, new Names(next), where);
         var arranged = Arrange(next, expand.Options, single: !way.IsCollection);
         var rows = arranged.Length == 0
             ? $"{next.Resource.Table} {next.Alias} WHERE {where}"
@@ -75,7 +75,7 @@ internal sealed partial class Compilation
             return $"({kept})";
         var (next, where) = Follow(from, way);
         if (expand.Options.Filter is { } filter)
-            where += " AND " + Condition(filter, new Names(next));
+            where += " AND " + Filter(filter, new Names(next), where);
         return $"(SELECT count(*) FROM {next.Resource.Table} {next.Alias} WHERE {where})";
     }
 }

@@ -14,6 +14,9 @@ internal sealed partial class Compilation
     private readonly string origin;
     private readonly Sight sight;
 
+    /// <summary>How many computations were compiled whose outcome depends on a row and that can fail.</summary>
+    private int computations;
+
     public Compilation(ResourceModel model, SqlDialect dialect, ReadScope scope, long now, string origin)
     {
         this.model = model;
@@ -31,19 +34,35 @@ internal sealed partial class Compilation
     public Source NewSource(Resource resource) => new(resource, Parts.Alias());
 
     /// <summary>Everything that a row of the query must meet: visible, its key, its filter.</summary>
-    public string Where(Source root, ResourceQuery query)
+    public string Where(Source root, ResourceQuery query) => Where(root, query, sight.Condition(root.Resource, root.Alias));
+
+    /// <summary>The same for the rows that a write names.</summary>
+    public string WhereNamed(Source root, ResourceQuery query) => Where(root, query, sight.Named(root.Resource, root.Alias));
+
+    private string Where(Source root, ResourceQuery query, string? visible)
     {
         var conditions = new List<string>();
         if (query.Key is { } key)
             conditions.Add(KeyIs(root, key));
         if (query.Options.Filter is { } filter)
-            conditions.Add(Condition(filter, new Names(root)));
-        if (sight.Condition(root.Resource, root.Alias) is { } visible)
+            conditions.Add(Filter(filter, new Names(root), visible));
+        if (visible is not null)
             conditions.Add(visible);
         // A list of keys is one's own; the keys of a fleet or a device are found by naming their actor.
         if (root.Resource.Visibility.Anchor == Anchor.ActorKey && query.Key is null && !(query.Options.Filter is { } asked && asked.Names("is_of__actor")))
             conditions.Add(sight.OwnKeys(root.Alias));
         return conditions.Count == 0 ? "" : $" WHERE {string.Join(" AND ", conditions)}";
+    }
+
+    /// <summary>
+    /// A filter over rows that the caller sees under this condition. Databases choose the order in which they judge
+    /// conditions, so that a computation which can fail would tell of other rows by failing: it waits for the condition.
+    /// </summary>
+    private string Filter(Expression filter, Names names, string? visible)
+    {
+        var before = computations;
+        var condition = Condition(filter, names);
+        return visible is null || computations == before ? condition : $"(CASE WHEN {visible} THEN {condition} ELSE (1 = 0) END)";
     }
 
     /// <summary>ORDER BY, LIMIT and OFFSET; the id comes last, so that pages neither repeat nor lose a row.</summary>
@@ -82,8 +101,11 @@ internal sealed partial class Compilation
         return string.Join(" AND ", fields.Select(f => EqualTo(FieldOperand(root, f.Field), f.Value)));
     }
 
-    private Field Field(Source source, string name) =>
-        model.FieldOrSynonym(source.Resource, name) ?? throw QueryRefusedException.Invalid($"'{source.Resource.Name}' has no property '{name}'.");
+    private Field Field(Source source, string name)
+    {
+        var field = model.FieldOrSynonym(source.Resource, name) ?? throw QueryRefusedException.Invalid($"'{source.Resource.Name}' has no property '{name}'.");
+        return sight.May(source.Resource, field) ? field : throw QueryRefusedException.NotPermitted(source.Resource.Name);
+    }
 
     /// <summary>A field's value for a row; a secret only for who may read it.</summary>
     private string Sql(Field field, string alias)
@@ -108,8 +130,11 @@ internal sealed partial class Compilation
         return (next, join);
     }
 
-    private Navigation Way(Source from, string name) =>
-        model.Way(from.Resource, name) ?? throw QueryRefusedException.Invalid($"'{from.Resource.Name}' has no navigation '{name}'.");
+    private Navigation Way(Source from, string name)
+    {
+        var way = model.Way(from.Resource, name) ?? throw QueryRefusedException.Invalid($"'{from.Resource.Name}' has no navigation '{name}'.");
+        return sight.MayLeave(from.Resource) ? way : throw QueryRefusedException.NotPermitted(from.Resource.Name);
+    }
 
     /// <summary>What names mean inside a filter: the row itself, and the variables of the lambdas around.</summary>
     private sealed record Names(Source Row)

@@ -92,12 +92,12 @@ internal static class DeviceResources
                 Instant("install_date")),
             Keys = [Key(("device", "device_id"), ("installs__image", "image_id"))],
         };
-        yield return new Resource("service_instance", "service_instance", new(Anchor.Authenticated))
+        yield return new Resource("service_instance", "service_instance", new(Anchor.Authenticated) { NotForDevices = true })
         {
             Fields = Row(Text("service_type"), Text("ip_address").Writable().Required().UpTo(255, 1), Instant("last_heartbeat")),
         };
         // The device's transitions, under the name that the SDK asks for.
-        yield return new Resource("device_history", "transition", Visibility.As("belongs_to__application"))
+        yield return new Resource("device_history", "transition", new(Anchor.Past, Parent: "belongs_to__application"))
         {
             Fields =
             [

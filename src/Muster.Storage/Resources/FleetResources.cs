@@ -52,8 +52,8 @@ internal static class FleetResources
         yield return Tags("application_tag", "fleet_tag", "application", "fleet_id", withPublicFleets: true);
         yield return Variables("application_config_variable", "fleet_config_variable", "application", "fleet_id");
         yield return Variables("application_environment_variable", "fleet_environment_variable", "application", "fleet_id");
-        yield return Variables("build_environment_variable", "build_environment_variable", "application", "fleet_id");
-        yield return new Resource("application_type", "fleet_type", new(Anchor.Everyone))
+        yield return Variables("build_environment_variable", "build_environment_variable", "application", "fleet_id", notForDevices: true);
+        yield return new Resource("application_type", "fleet_type", new(Anchor.Everyone) { NotForDevices = true })
         {
             Fields = Row(
                 Text("name"), Text("slug"), Text("description").Nullable(), Flag("supports_multicontainer"), Flag("supports_web_url"),
@@ -176,8 +176,8 @@ internal static class FleetResources
             Keys = [Key((owner, column), ("tag_key", "tag_key"))],
         };
 
-    public static Resource Variables(string name, string table, string owner, string column) =>
-        new(name, table, Visibility.As(owner))
+    public static Resource Variables(string name, string table, string owner, string column, bool notForDevices = false) =>
+        new(name, table, Visibility.As(owner) with { NotForDevices = notForDevices })
         {
             Fields = Row(
                 Reference(owner, column, owner).AtFirst().Required(),

@@ -30,7 +30,7 @@ internal static class PeopleResources
             Keys = [Key("username")],
         };
         // Keys are kept hashed: "key" is there only for clients that select it, and always null.
-        yield return new Resource("api_key", "api_key", new(Anchor.ActorKey))
+        yield return new Resource("api_key", "api_key", new(Anchor.ActorKey) { NotForDevices = true })
         {
             Fields = Row(
                 Computed("key", FieldType.Text, "CAST(NULL AS TEXT)").OnRequest(),

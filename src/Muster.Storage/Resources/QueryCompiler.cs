@@ -44,6 +44,6 @@ public sealed class QueryCompiler(ResourceModel model, SqlDialect dialect, ReadS
     {
         var compilation = new Compilation(model, dialect, scope, now, origin);
         var root = compilation.NewSource(compilation.Resource(query.Resource));
-        return compilation.Parts.Statement($"SELECT {root.Alias}.id FROM {root.Resource.Table} {root.Alias}{compilation.Where(root, query)} ORDER BY {root.Alias}.id");
+        return compilation.Parts.Statement($"SELECT {root.Alias}.id FROM {root.Resource.Table} {root.Alias}{compilation.WhereNamed(root, query)} ORDER BY {root.Alias}.id");
     }
 }

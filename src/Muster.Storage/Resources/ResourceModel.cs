@@ -59,7 +59,7 @@ public sealed class ResourceModel
                 found.TryAdd(name, new Navigation(name, other.Name, $"{reference.Of("{to}")} = {{from}}.id", IsCollection: true)
                 {
                     ReverseOf = reference.Name,
-                    KeepsSight = other.Visibility.Parent == reference.Name && other.Visibility.WithPublicFleets == resource.Visibility.WithPublicFleets,
+                    KeepsSight = other.Visibility is { Anchor: Anchor.Parent, NotForDevices: false, Parent: var parent } && parent == reference.Name && other.Visibility.WithPublicFleets == resource.Visibility.WithPublicFleets,
                 });
             }
         }

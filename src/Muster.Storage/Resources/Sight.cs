@@ -22,21 +22,46 @@ internal sealed class Sight(ResourceModel model, ReadScope scope, SqlParts parts
     /// <exception cref="QueryRefusedException">The caller may see nothing of this resource at all.</exception>
     public string? Condition(Resource resource, string alias) => Condition(resource, alias, resource.Visibility.WithPublicFleets);
 
+    /// <summary>
+    /// The condition for the rows that a write may name: those that the caller sees, and for a provisioning key the devices
+    /// of its fleet, of which it reads nothing but their identity (<see cref="May(Resource, Field)"/>).
+    /// </summary>
+    /// <exception cref="QueryRefusedException">There are none for the caller.</exception>
+    public string? Named(Resource resource, string alias) =>
+        scope.Kind == ReadScopeKind.Fleet && resource.Visibility.Anchor == Anchor.Device ? $"{alias}.fleet_id = {parts.Parameter(scope.SubjectId)}" : Condition(resource, alias);
+
+    /// <summary>Whether the caller may compare, order by and read this field of rows that it may name.</summary>
+    public bool May(Resource resource, Field field) => scope.Kind != ReadScopeKind.Fleet || resource.Visibility.Anchor != Anchor.Device || field.Name is "id" or "uuid";
+
+    /// <summary>Whether the caller may go on from rows of this resource.</summary>
+    public bool MayLeave(Resource resource) => scope.Kind != ReadScopeKind.Fleet || resource.Visibility.Anchor != Anchor.Device;
+
     /// <summary>A secret of the device under this alias: its value for who may act on the device, else null.</summary>
-    public string Secret(string value, string alias) => scope.Kind == ReadScopeKind.Memberships
-        ? $"CASE WHEN {alias}.fleet_id IN (SELECT af.id FROM fleet af WHERE af.organization_id IN ({Organizations} AND om.role <> '{Role.Observer.Word()}')) THEN {value} END"
-        : value;
+    public string Secret(string value, string alias) => scope.Kind switch
+    {
+        ReadScopeKind.Memberships =>
+            $"CASE WHEN {alias}.fleet_id IN (SELECT af.id FROM fleet af WHERE af.organization_id IN ({Organizations} AND om.role <> '{Role.Observer.Word()}')) THEN {value} END",
+        // A device's key sees no other device.
+        ReadScopeKind.Everything or ReadScopeKind.Service or ReadScopeKind.Device => value,
+        _ => "CAST(NULL AS TEXT)",
+    };
 
     private string? Condition(Resource resource, string alias, bool withPublicFleets)
     {
         var anchor = resource.Visibility.Anchor;
         if (anchor == Anchor.OwnAccount)
             return scope.Kind is ReadScopeKind.Memberships or ReadScopeKind.Everything ? $"{alias}.account_id = {Account}" : throw Refused(resource);
-        if (scope.Kind == ReadScopeKind.Everything || anchor == Anchor.Everyone)
+        if (scope.Kind == ReadScopeKind.Everything)
+            return null;
+        if (scope.Kind == ReadScopeKind.Device && resource.Visibility.NotForDevices)
+            throw Refused(resource);
+        if (anchor == Anchor.Everyone)
             return null;
         return anchor switch
         {
-            Anchor.Parent => Parent(resource, alias, withPublicFleets),
+            Anchor.Past when scope.Kind == ReadScopeKind.Device =>
+                $"({alias}.device_id = {parts.Parameter(scope.SubjectId)} AND {alias}.fleet_id = {OwnFleet})",
+            Anchor.Parent or Anchor.Past => Parent(resource, alias, withPublicFleets),
             Anchor.Fleet => Fleet(resource, alias, withPublicFleets),
             Anchor.Device => Device(alias),
             Anchor.Authenticated when scope.Kind != ReadScopeKind.Anonymous => null,
@@ -69,13 +94,16 @@ internal sealed class Sight(ResourceModel model, ReadScope scope, SqlParts parts
         {
             ReadScopeKind.Service => null,
             ReadScopeKind.Memberships => $"{alias}.organization_id IN ({Organizations})",
-            ReadScopeKind.Device => $"{alias}.id = (SELECT od.fleet_id FROM device od WHERE od.id = {parts.Parameter(scope.SubjectId)})",
+            ReadScopeKind.Device => $"{alias}.id = {OwnFleet}",
             ReadScopeKind.Fleet when withPublicFleets => $"{alias}.id = {parts.Parameter(scope.SubjectId)}",
             ReadScopeKind.Anonymous when withPublicFleets => "1 = 0",
             _ => throw Refused(resource),
         };
-        return own is null || !withPublicFleets ? own : $"({own} OR {alias}.is_public = 1 OR {alias}.is_host = 1)";
+        return own is null || !withPublicFleets ? own : $"({own} OR {alias}.is_public = 1)";
     }
+
+    /// <summary>The fleet of the device that asks. A frozen device is told nothing.</summary>
+    private string OwnFleet => $"(SELECT od.fleet_id FROM device od WHERE od.id = {parts.Parameter(scope.SubjectId)} AND od.is_frozen = 0)";
 
     /// <summary>The condition on a fleet's id under which its devices are visible; null when all are.</summary>
     /// <exception cref="QueryRefusedException">The caller may see no devices by fleet.</exception>
@@ -101,7 +129,7 @@ internal sealed class Sight(ResourceModel model, ReadScope scope, SqlParts parts
         var own = OwnKeys(alias);
         return scope.Kind switch
         {
-            ReadScopeKind.Device or ReadScopeKind.Fleet => own,
+            ReadScopeKind.Fleet => own,
             ReadScopeKind.Memberships =>
                 $"({own} OR {alias}.actor_id IN (SELECT kf.actor_id FROM fleet kf WHERE kf.organization_id IN ({Organizations}))" +
                 $" OR EXISTS (SELECT 1 FROM device kd JOIN fleet kg ON kg.id = kd.fleet_id WHERE kd.actor_id = {alias}.actor_id AND kg.organization_id IN ({Organizations})))",

@@ -18,6 +18,8 @@ public enum Anchor : byte
     ActorKey,
     /// <summary>As its parent: see <see cref="Visibility.Parent"/>.</summary>
     Parent,
+    /// <summary>What a device did while in a fleet: as the fleet, its parent; to the device's key only its own.</summary>
+    Past,
 }
 
 /// <summary>How a row belongs to a fleet, organization or account; <see cref="Sight"/> turns it into a condition.</summary>
@@ -25,5 +27,8 @@ public enum Anchor : byte
 /// <param name="WithPublicFleets">Whether rows of public fleets can be seen by anybody.</param>
 public sealed record Visibility(Anchor Anchor, string? Parent = null, bool WithPublicFleets = false)
 {
+    /// <summary>Whether a device's key sees none of it, because no target state needs it.</summary>
+    public bool NotForDevices { get; init; }
+
     public static Visibility As(string parent, bool withPublicFleets = false) => new(Anchor.Parent, parent, withPublicFleets);
 }

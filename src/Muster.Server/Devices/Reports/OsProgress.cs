@@ -16,6 +16,13 @@ public sealed class OsProgress(FleetPresence presence)
         "provisioning_progress", "download_progress", "api_port", "memory_usage", "memory_total", "storage_usage", "storage_total", "cpu_usage", "cpu_temp",
     ];
 
+    /// <summary>What is wrong with the fields, whichever device they are of: the sentence for a 400; null when nothing is.</summary>
+    public static string? Problem(IReadOnlyDictionary<string, JsonElement> fields)
+    {
+        var parsed = StateReportParser.ParseV3(Body("any", fields));
+        return parsed.Verdict == ReportVerdict.Ok ? null : parsed.Problem;
+    }
+
     /// <summary>Durable, and visible in the next read, when the task completes.</summary>
     /// <param name="fields">Reported fields by their wire names. A form's values are texts: numbers in them are taken as numbers, "" as null.</param>
     /// <param name="isContact">Whether the device's own key made the request.</param>

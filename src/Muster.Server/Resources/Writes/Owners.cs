@@ -9,11 +9,34 @@ internal static class Owners
 {
     private static readonly ConcurrentDictionary<(string Version, string Resource), string> Statements = new();
 
-    public static async Task<Dictionary<long, Owner>> OfAsync(Write write, IReadOnlyCollection<long> ids)
+    public static Task<Dictionary<long, Owner>> OfAsync(Write write, IReadOnlyCollection<long> ids) => OfAsync(write, write.Resource, ids);
+
+    private static async Task<Dictionary<long, Owner>> OfAsync(Write write, Resource resource, IReadOnlyCollection<long> ids)
     {
-        var sql = Statements.GetOrAdd((write.Model.Version, write.Resource.Name), _ => Statement(write.Model, write.Resource));
+        var sql = Statements.GetOrAdd((write.Model.Version, resource.Name), _ => Statement(write.Model, resource));
         var rows = await write.RowsOfAsync(ids, sql, r => (Id: r.GetInt64(0), Owner: new Owner(r.GetInt64(1), r.GetInt64(2), r.GetInt64(3), r.GetInt64(4))));
         return rows.ToDictionary(r => r.Id, r => r.Owner);
+    }
+
+    /// <summary>To whom a new row will belong; nobody when what it says of that is missing or not there.</summary>
+    public static async Task<Owner> OfNewAsync(Write write, RowValues row)
+    {
+        var visibility = write.Resource.Visibility;
+        switch (visibility.Anchor)
+        {
+            case Anchor.Fleet or Anchor.Membership:
+                return new Owner(OrganizationId: row.Number("organization_id") ?? 0);
+            case Anchor.OwnAccount:
+                return new Owner(AccountId: row.Number("account_id") ?? 0);
+        }
+
+        if (visibility.Parent is not { } parent)
+            return default;
+        var reference = write.Resource.Field(parent)!;
+        // A service_install names device and service in one number.
+        var id = row.Number(reference.Column!) ?? row.Number("service_install") >> 20 ?? 0;
+        var target = write.Model.Resource(reference.Target!)!;
+        return (await OfAsync(write, target, [id])).GetValueOrDefault(id);
     }
 
     private static string Statement(ResourceModel model, Resource resource)

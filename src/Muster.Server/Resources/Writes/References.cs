@@ -7,21 +7,36 @@ namespace Muster.Server.Resources.Writes;
 /// <summary>Rows that a body refers to by id: they must be there, and the caller must see them.</summary>
 internal static class References
 {
-    /// <exception cref="RefusedException">409: there is no such row. 401: it is not for the caller.</exception>
+    /// <exception cref="RefusedException">There is no such row, or it is not for the caller: <see cref="Missing"/>.</exception>
     public static async Task CheckAsync(Write write, RowValues row)
     {
         foreach (var name in row.Given)
         {
-            if (write.Resource.Field(name) is not { Target: { } targetName, Column: { } column } || row.Number(column) is not { } id)
-                continue;
-            var target = write.Model.Resource(targetName)!;
-            if (await write.NumberAsync($"SELECT 1 FROM {target.Table} WHERE id = @p0", id) is null)
-                throw ConstraintErrors.Referenced(name);
-            // An account may be named by who does not see it yet: that is how somebody becomes a member.
-            if (target.Name != "user" && !await IsVisibleAsync(write, target, id))
-                throw RefusedException.NotPermitted();
+            if (write.Resource.Field(name) is { Target: { } target, Column: { } column } && row.Number(column) is { } id)
+                await CheckAsync(write, name, target, id);
         }
     }
+
+    /// <param name="name">The field that refers to the row.</param>
+    /// <param name="target">The resource it refers to.</param>
+    /// <exception cref="RefusedException">There is no such row, or it is not for the caller: <see cref="Missing"/>.</exception>
+    public static async Task CheckAsync(Write write, string name, string target, long id)
+    {
+        // An account may be named by who does not see it yet: that is how somebody becomes a member.
+        var resource = write.Model.Resource(target)!;
+        var isThere = target == "user"
+            ? await write.NumberAsync($"SELECT 1 FROM {resource.Table} WHERE id = @p0", id) is not null
+            : await IsVisibleAsync(write, resource, id);
+        if (!isThere)
+            throw Missing(write, name);
+    }
+
+    /// <summary>
+    /// One answer for a row that is not there and for one that the caller may not see: 409 with the field's name to whoever
+    /// sees everything, else 401.
+    /// </summary>
+    public static RefusedException Missing(Write write, string name) =>
+        write.Caller.IsServerAdmin ? ConstraintErrors.Referenced(name) : RefusedException.NotPermitted();
 
     private static async Task<bool> IsVisibleAsync(Write write, Resource target, long id)
     {

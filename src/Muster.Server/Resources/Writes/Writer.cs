@@ -125,6 +125,9 @@ internal sealed partial class Writer(Database database, Callers callers, Resourc
         var rule = rules.Of(write.Resource.Name);
         var row = FieldConversion.ForCreation(write.Resource, fields);
         await References.CheckAsync(write, row);
+        // Before rules and constraints speak: what they say of other rows is not for who may not write here.
+        if (!AccessRule.Allows(write.Caller, write.Resource.Name, Act.Create, row.Given, await Owners.OfNewAsync(write, row)))
+            throw RefusedException.NotPermitted();
         await rule.CreatingAsync(write, row);
         (row["created_at"], row["modified_at"]) = (write.Now, write.Now);
         var columns = row.Columns.ToList();
@@ -132,7 +135,7 @@ internal sealed partial class Writer(Database database, Callers callers, Resourc
             $"INSERT INTO {write.Resource.Table} ({string.Join(", ", columns.Select(c => $"\"{c.Key}\""))}) VALUES ({string.Join(", ", columns.Select((_, i) => $"@p{i}"))}) RETURNING id",
             [.. columns.Select(c => c.Value)]);
         var id = (long)(await command.ExecuteScalarAsync())!;
-        // Judged by the row itself, now that it says to whom it belongs; a refusal rolls it back.
+        // Judged again by the row itself, now that it says to whom it belongs; a refusal rolls it back.
         if (!AccessRule.Allows(write.Caller, write.Resource.Name, Act.Create, row.Given, await OwnerAsync(write, id)))
             throw RefusedException.NotPermitted();
         await rule.CreatedAsync(write, row, id);
@@ -167,9 +170,7 @@ internal sealed partial class Writer(Database database, Callers callers, Resourc
             throw RefusedException.Invalid("Name the rows by a key or by $filter.");
         if (!AccessRule.AllowsSomewhere(write.Caller, write.Resource.Name, act, fields))
             throw RefusedException.NotPermitted();
-        // A provisioning key reads no devices, and yet reports on those of its fleet.
-        var scope = write.Caller.Kind == CallerKind.Fleet ? ReadScope.Everything : ReadScope.Of(write.Caller);
-        await using var command = new QueryCompiler(write.Model, write.Scope.Dialect, scope, write.Now)
+        await using var command = new QueryCompiler(write.Model, write.Scope.Dialect, ReadScope.Of(write.Caller), write.Now)
             .Ids(new ResourceQuery(query.Resource) { Key = query.Key, Options = new QueryOptions { Filter = query.Options.Filter } }).In(write.Scope);
         List<long> ids = [];
         await using (var reader = await command.ExecuteReaderAsync())
@@ -198,6 +199,9 @@ internal sealed partial class Writer(Database database, Callers callers, Resourc
         var (caller, fields) = (request.Caller, request.Body.Fields);
         if (request.Resource.Name != "device" || caller.Kind is not (CallerKind.Device or CallerKind.Fleet) || fields.Count == 0 || !fields.Keys.All(AccessRule.ReportedFields.Contains))
             return false;
+        // Judged before rows are looked at: a refusal says nothing of them.
+        if (OsProgress.Problem(fields) is { } wrong)
+            throw RefusedException.Invalid(wrong);
         var uuids = await InTransactionAsync(request, async write =>
         {
             var ids = await PermittedAsync(write, request.Query, Act.Change, [.. fields.Keys]);

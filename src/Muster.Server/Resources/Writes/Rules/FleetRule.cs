@@ -11,6 +11,8 @@ internal sealed partial class FleetRule : ResourceRule
 
     public override async Task CreatingAsync(Write write, RowValues row)
     {
+        if (row.Flag("is_host") == true && row.Flag("is_public") == true)
+            CheckHostForAll(write);
         await NameAsync(write, row, row.Number("organization_id")!.Value);
         if (row.Text("class") is not ("fleet" or "app" or "block"))
             throw RefusedException.Invalid("Check constraint violated");
@@ -26,6 +28,8 @@ internal sealed partial class FleetRule : ResourceRule
 
     public override async Task ChangingAsync(Write write, RowValues row, IReadOnlyList<long> ids)
     {
+        if (row.Flag("is_public") == true && (await write.RowsOfAsync(ids, "SELECT id FROM fleet WHERE is_host = 1 AND id IN ({ids})", r => r.GetInt64(0))).Count > 0)
+            CheckHostForAll(write);
         if (row.Has("name"))
         {
             if (ids is not [var id])
@@ -70,6 +74,13 @@ internal sealed partial class FleetRule : ResourceRule
     }
 
     public override void NothingToRemove() => throw new RefusedException(StatusCodes.Status404NotFound, "Application(s) not found.");
+
+    // What a public host fleet releases may run beneath everybody's devices.
+    private static void CheckHostForAll(Write write)
+    {
+        if (!write.Caller.IsServerAdmin)
+            throw RefusedException.NotPermitted();
+    }
 
     private static async Task NameAsync(Write write, RowValues row, long organization)
     {

@@ -34,11 +34,12 @@ internal sealed class DeviceServiceVariableRule() : VariableRule("environment-va
     public override async Task CreatingAsync(Write write, RowValues row)
     {
         await base.CreatingAsync(write, row);
+        await References.CheckAsync(write, "service_install", "device", row.Number("service_install")!.Value >> 20);
         var pairs = await write.RowsAsync(
             "SELECT d.id, s.id FROM device d JOIN service s ON s.fleet_id = d.fleet_id WHERE d.id = @p0 AND s.id = @p1", r => (Device: r.GetInt64(0), Service: r.GetInt64(1)),
             row.Number("service_install") >> 20, row.Number("service_install") & 0xFFFFF);
         if (pairs is not [var pair])
-            throw ConstraintErrors.Referenced("service_install");
+            throw References.Missing(write, "service_install");
         row.Take("service_install");
         (row["device_id"], row["service_id"]) = (pair.Device, pair.Service);
     }
