@@ -11,4 +11,22 @@ public static class QueryBounds
 
     /// <summary>Expressions, selected names, expands and orders together.</summary>
     public const int Nodes = 4000;
+
+    /// <summary>Expands inside each other. Clients embed four deep.</summary>
+    public const int ExpandDepth = 5;
+
+    /// <summary>Collections inside each other: devices of a fleet, with what they run, is two.</summary>
+    public const int CollectionDepth = 3;
+
+    /// <summary>Expands of one query, at all levels.</summary>
+    public const int Expands = 40;
+
+    /// <summary>Rows embedded in one answer.</summary>
+    public const int EmbeddedRows = 250_000;
+
+    /// <summary>Bytes embedded in one row, which the database holds in memory as one.</summary>
+    public const long BytesOfRow = 64L * 1024 * 1024;
+
+    /// <summary>Bytes embedded in one answer.</summary>
+    public const long EmbeddedBytes = 256L * 1024 * 1024;
 }

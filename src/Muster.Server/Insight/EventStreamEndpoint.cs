@@ -14,7 +14,7 @@ internal static class EventStreamEndpoint
 {
     public static void MapEventStream(this IEndpointRouteBuilder routes) => routes.MapGet("/events", StreamAsync);
 
-    private static async Task<IResult> StreamAsync(HttpContext context, string? fleet, string? device, Callers callers, [FromServices] FleetPresence presence, EventStreams streams)
+    private static async Task<IResult> StreamAsync(HttpContext context, string? fleet, string? device, Callers callers, [FromServices] FleetPresence presence, Sight sight, EventStreams streams)
     {
         var caller = await callers.OfAsync(context);
         if (caller.Kind is CallerKind.Anonymous or CallerKind.Fleet || Callers.Secret(context.Request) is not { } secret)
@@ -26,7 +26,7 @@ internal static class EventStreamEndpoint
         long? onlyDevice = null;
         if (device is not null)
         {
-            if (!presence.TryFind(device, out var slot))
+            if (!presence.TryFind(device, out var slot) || !await sight.CanSeeAsync(caller, presence.FleetId(slot), presence.DeviceId(slot), context.RequestAborted))
                 return Refused.NoSuchDevice();
             onlyDevice = presence.DeviceId(slot);
         }

@@ -17,6 +17,7 @@ internal static class ResourcesModule
         builder.Services.AddSingleton(services => new ResourceAccess(
             services.GetRequiredService<Database>(), services.GetRequiredService<Writer>(), services.GetRequiredService<TimeProvider>()));
         builder.Services.AddSingleton<DeviceConfigs>();
+        builder.Services.AddSingleton<QueryAllowance>();
         return builder;
     }
 

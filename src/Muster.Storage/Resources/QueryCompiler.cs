@@ -17,6 +17,7 @@ public sealed class QueryCompiler(ResourceModel model, SqlDialect dialect, ReadS
     {
         var compilation = new Compilation(model, dialect, scope, now, origin);
         var root = compilation.NewSource(compilation.Resource(query.Resource));
+        compilation.CheckExpands(root.Resource, query.Options);
         var where = compilation.Where(root, query);
         var arranged = compilation.Arrange(root, query.Options, single: query.Key is not null);
         var rows = $"{root.Resource.Table} {root.Alias}{where}{arranged}";
@@ -24,6 +25,21 @@ public sealed class QueryCompiler(ResourceModel model, SqlDialect dialect, ReadS
         if (query.Options.Top is not null || query.Options.Skip is not null)
             rows = $"(SELECT {root.Alias}.* FROM {rows}) {root.Alias}";
         return compilation.Parts.Statement($"SELECT {compilation.Json(root, query.Options)} FROM {rows}");
+    }
+
+    /// <summary>
+    /// A statement that tells beforehand what the expands of <see cref="Rows"/> embed: for each the number of rows, their bytes,
+    /// and the most bytes in one row of the answer; null when they embed next to nothing.
+    /// </summary>
+    /// <exception cref="QueryRefusedException">It cannot be answered.</exception>
+    public SqlStatement? Cost(ResourceQuery query)
+    {
+        if (query.Options.Expand.IsEmpty)
+            return null;
+        var compilation = new Compilation(model, dialect, scope, now, origin);
+        var root = compilation.NewSource(compilation.Resource(query.Resource));
+        compilation.CheckExpands(root.Resource, query.Options);
+        return compilation.Cost(root, query) is { } cost ? compilation.Parts.Statement(cost) : null;
     }
 
     /// <summary>A statement that answers with one number.</summary>

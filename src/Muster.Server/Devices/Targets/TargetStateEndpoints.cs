@@ -22,14 +22,24 @@ internal sealed class TargetStateEndpoints(FleetPresence presence, Callers calle
             await presence.PolledAsync(slot);
         }
 
-        // A device that is gone or frozen stays quiet: whoever asks, there is nothing new for it (recordings deleted-device, frozen-inactive).
-        if (!presence.TryFind(uuid, out slot) || presence.IsFrozen(slot))
+        var isThere = presence.TryFind(uuid, out slot);
+        var isItself = auth is DeviceAuth.Ok or DeviceAuth.Frozen;
+        var caller = isItself ? Caller.Anonymous : await callers.OfAsync(context);
+        // To somebody who is known and may not read the device, one that is there and one that is not are the same.
+        if (caller.Kind is not CallerKind.Anonymous && !(isThere ? await readers.MayReadAsync(caller, slot, context.RequestAborted) : caller.IsServerAdmin))
+        {
+            await DeviceAnswers.EmptyAsync(context, StatusCodes.Status401Unauthorized);
+            return;
+        }
+
+        // A device that is gone or frozen stays quiet, whatever key it has left: there is nothing new for it (recordings deleted-device, frozen-inactive).
+        if (!isThere || presence.IsFrozen(slot))
         {
             await DeviceAnswers.EmptyAsync(context, StatusCodes.Status304NotModified);
             return;
         }
 
-        if (auth != DeviceAuth.Ok && !await readers.MayReadAsync(await callers.OfAsync(context), slot, context.RequestAborted))
+        if (!isItself && caller.Kind is CallerKind.Anonymous)
         {
             await DeviceAnswers.EmptyAsync(context, StatusCodes.Status401Unauthorized);
             return;

@@ -13,17 +13,17 @@ namespace Muster.Server.Resources.Reads;
 /// <summary>GET of the resource API: <c>/v7/device?…</c>, <c>/v7/device(1)</c>, <c>/v7/device/$count</c>, and the same under /v6.</summary>
 internal static class ReadEndpoints
 {
-    /// <summary>How long one question may keep the database busy.</summary>
-    private static readonly TimeSpan Longest = TimeSpan.FromSeconds(30);
+    /// <summary>Bytes after which an answer is broken off. A hundred thousand whole devices are a third of it.</summary>
+    private const long LongestAnswer = 1024L * 1024 * 1024;
 
     public static void MapReads(this IEndpointRouteBuilder routes)
     {
         foreach (var model in new[] { ResourceModel.Version7, ResourceModel.Version6 })
-            routes.MapGet($"/{model.Version}/{{**resource}}", (HttpContext context, Callers callers, KeyExchange exchange, Database database, TimeProvider time) => ReadAsync(context, model, callers, exchange, database, time));
+            routes.MapGet($"/{model.Version}/{{**resource}}", (HttpContext context, Callers callers, KeyExchange exchange, Database database, QueryAllowance allowance, TimeProvider time) => ReadAsync(context, model, callers, exchange, database, allowance, time));
         routes.MapGet("/muster/v1/release-assets/{id:long}", ReleaseAssetAsync);
     }
 
-    private static async Task<IResult> ReadAsync(HttpContext context, ResourceModel model, Callers callers, KeyExchange exchange, Database database, TimeProvider time)
+    private static async Task<IResult> ReadAsync(HttpContext context, ResourceModel model, Callers callers, KeyExchange exchange, Database database, QueryAllowance allowance, TimeProvider time)
     {
         var request = ResourceRequest.Of(context, model);
         if (request.Query.Action is not null)
@@ -35,7 +35,15 @@ internal static class ReadEndpoints
             throw RefusedException.Unknown(caller, request.Query.Resource);
         var compiler = Compiler(model, database, caller, time, $"{context.Request.Scheme}://{context.Request.Host}");
         var statement = request.Query.IsCount ? compiler.Count(request.Query) : compiler.Rows(request.Query);
-        using var timeout = new CancellationTokenSource(Longest, time);
+        var payer = QueryAllowance.Payer(caller, context);
+        if (allowance.Wait(payer, caller) is { } wait)
+        {
+            context.Response.Headers.RetryAfter = ((int)Math.Ceiling(wait.TotalSeconds)).ToString(CultureInfo.InvariantCulture);
+            throw new RefusedException(StatusCodes.Status429TooManyRequests, "Your queries have kept the database busy for too long. Narrow them down, and try again later.");
+        }
+
+        var (begun, isLooking) = (time.GetTimestamp(), true);
+        using var timeout = new CancellationTokenSource(QueryAllowance.Longest(caller), time);
         using var ends = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted, timeout.Token);
         await using var connection = await database.OpenReadAsync(context.RequestAborted);
         using var breakOff = database.BreakOffWhen(connection, ends.Token);
@@ -43,6 +51,8 @@ internal static class ReadEndpoints
         using var answer = new JsonAnswer(context);
         try
         {
+            if (!request.Query.IsCount && compiler.Cost(request.Query) is { } cost)
+                await CheckCostAsync(connection, cost, ends.Token);
             if (request.Query.IsCount)
             {
                 var count = Convert.ToInt64(await command.ExecuteScalarAsync(ends.Token), CultureInfo.InvariantCulture);
@@ -56,6 +66,8 @@ internal static class ReadEndpoints
             var more = await rows.ReadAsync(ends.Token);
             // Looking is bounded; how long a slow reader takes to fetch the rows is not.
             timeout.CancelAfter(Timeout.InfiniteTimeSpan);
+            isLooking = false;
+            allowance.Charge(payer, caller, time.GetElapsedTime(begun));
             await WriteRowsAsync(answer, rows, more, ends.Token);
             return Results.Empty;
         }
@@ -63,17 +75,45 @@ internal static class ReadEndpoints
         {
             throw RefusedException.Invalid("The query takes too long. Narrow it down.");
         }
+        finally
+        {
+            if (isLooking)
+                allowance.Charge(payer, caller, time.GetElapsedTime(begun));
+        }
+    }
+
+    /// <summary>Refuses what would embed more than one answer may, before any of it is built.</summary>
+    private static async Task CheckCostAsync(DbConnection connection, SqlStatement cost, CancellationToken cancellation)
+    {
+        await using var command = cost.On(connection);
+        await using var reader = await command.ExecuteReaderAsync(cancellation);
+        var (rows, bytes) = (0L, 0L);
+        while (await reader.ReadAsync(cancellation))
+        {
+            if (await reader.IsDBNullAsync(0, cancellation))
+                continue;
+            rows += reader.GetInt64(0);
+            bytes += reader.GetInt64(1);
+            if (rows > QueryBounds.EmbeddedRows)
+                throw RefusedException.Invalid(string.Create(CultureInfo.InvariantCulture, $"The expands would embed more than {QueryBounds.EmbeddedRows:N0} rows. Narrow them down with $filter or $top."));
+            if (bytes > QueryBounds.EmbeddedBytes || reader.GetInt64(2) > QueryBounds.BytesOfRow)
+                throw RefusedException.Invalid("The expands would embed too many bytes. Name the fields with $select, or narrow them down with $filter or $top.");
+        }
     }
 
     private static async Task WriteRowsAsync(JsonAnswer answer, DbDataReader rows, bool more, CancellationToken cancellation)
     {
         var body = answer.Body;
         body.Write("{\"d\":["u8);
+        var written = 0L;
         for (var first = true; more; first = false)
         {
             if (!first)
                 body.Write(","u8);
-            body.Write(rows.GetFieldValue<byte[]>(0));
+            var row = rows.GetFieldValue<byte[]>(0);
+            if ((written += row.Length) > LongestAnswer)
+                throw new IOException("An answer is longer than answers may be. It was broken off.");
+            body.Write(row);
             await answer.BetweenRowsAsync(cancellation);
             more = await rows.ReadAsync(cancellation);
         }
