@@ -17,7 +17,6 @@ public sealed class QueryCompiler(ResourceModel model, SqlDialect dialect, ReadS
     {
         var compilation = new Compilation(model, dialect, scope, now, origin);
         var root = compilation.NewSource(compilation.Resource(query.Resource));
-        compilation.CheckExpands(root.Resource, query.Options);
         var where = compilation.Where(root, query);
         var arranged = compilation.Arrange(root, query.Options, single: query.Key is not null);
         var rows = $"{root.Resource.Table} {root.Alias}{where}{arranged}";
@@ -54,12 +53,18 @@ public sealed class QueryCompiler(ResourceModel model, SqlDialect dialect, ReadS
         return compilation.Parts.Statement($"SELECT count(*) FROM {resource.Table} {root.Alias}{compilation.Where(root, query)}");
     }
 
-    /// <summary>A statement whose rows are the ids that the key and the filter of a write concern, in ascending order.</summary>
+    /// <summary>A statement whose rows are the ids of what the key and the filter name, in ascending order.</summary>
     /// <exception cref="QueryRefusedException">It cannot be answered.</exception>
-    public SqlStatement Ids(ResourceQuery query)
+    public SqlStatement Ids(ResourceQuery query) => Ids(query, (compilation, root) => compilation.Where(root, query));
+
+    /// <summary>The same for a write, whose caller may name rows that it does not read: a provisioning key its fleet's devices.</summary>
+    /// <exception cref="QueryRefusedException">It cannot be answered.</exception>
+    public SqlStatement Named(ResourceQuery query) => Ids(query, (compilation, root) => compilation.WhereNamed(root, query));
+
+    private SqlStatement Ids(ResourceQuery query, Func<Compilation, Source, string> where)
     {
         var compilation = new Compilation(model, dialect, scope, now, origin);
         var root = compilation.NewSource(compilation.Resource(query.Resource));
-        return compilation.Parts.Statement($"SELECT {root.Alias}.id FROM {root.Resource.Table} {root.Alias}{compilation.WhereNamed(root, query)} ORDER BY {root.Alias}.id");
+        return compilation.Parts.Statement($"SELECT {root.Alias}.id FROM {root.Resource.Table} {root.Alias}{where(compilation, root)} ORDER BY {root.Alias}.id");
     }
 }

@@ -35,6 +35,7 @@ internal static class ReadEndpoints
             throw RefusedException.Unknown(caller, request.Query.Resource);
         var compiler = Compiler(model, database, caller, time, $"{context.Request.Scheme}://{context.Request.Host}");
         var statement = request.Query.IsCount ? compiler.Count(request.Query) : compiler.Rows(request.Query);
+        var cost = request.Query.IsCount ? null : compiler.Cost(request.Query);
         var payer = QueryAllowance.Payer(caller, context);
         if (allowance.Wait(payer, caller) is { } wait)
         {
@@ -51,7 +52,7 @@ internal static class ReadEndpoints
         using var answer = new JsonAnswer(context);
         try
         {
-            if (!request.Query.IsCount && compiler.Cost(request.Query) is { } cost)
+            if (cost is not null)
                 await CheckCostAsync(connection, cost, ends.Token);
             if (request.Query.IsCount)
             {

@@ -171,7 +171,7 @@ internal sealed partial class Writer(Database database, Callers callers, Resourc
         if (!AccessRule.AllowsSomewhere(write.Caller, write.Resource.Name, act, fields))
             throw RefusedException.NotPermitted();
         await using var command = new QueryCompiler(write.Model, write.Scope.Dialect, ReadScope.Of(write.Caller), write.Now)
-            .Ids(new ResourceQuery(query.Resource) { Key = query.Key, Options = new QueryOptions { Filter = query.Options.Filter } }).In(write.Scope);
+            .Named(new ResourceQuery(query.Resource) { Key = query.Key, Options = new QueryOptions { Filter = query.Options.Filter } }).In(write.Scope);
         List<long> ids = [];
         await using (var reader = await command.ExecuteReaderAsync())
         {
