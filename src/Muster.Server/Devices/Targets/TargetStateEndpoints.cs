@@ -25,8 +25,8 @@ internal sealed class TargetStateEndpoints(FleetPresence presence, Callers calle
         var isThere = presence.TryFind(uuid, out slot);
         var isItself = auth is DeviceAuth.Ok or DeviceAuth.Frozen;
         var caller = isItself ? Caller.Anonymous : await callers.OfAsync(context);
-        // To somebody who is known and may not read the device, one that is there and one that is not are the same.
-        if (caller.Kind is not CallerKind.Anonymous && !(isThere ? await readers.MayReadAsync(caller, slot, context.RequestAborted) : caller.IsServerAdmin))
+        // To people and fleets, a device that they may not read is like one that is not there. (Device keys are answered as recorded.)
+        if (caller.Kind is not (CallerKind.Anonymous or CallerKind.Device) && !(isThere ? await readers.MayReadAsync(caller, slot, context.RequestAborted) : caller.IsServerAdmin))
         {
             await DeviceAnswers.EmptyAsync(context, StatusCodes.Status401Unauthorized);
             return;
@@ -39,7 +39,7 @@ internal sealed class TargetStateEndpoints(FleetPresence presence, Callers calle
             return;
         }
 
-        if (!isItself && caller.Kind is CallerKind.Anonymous)
+        if (!isItself && caller.Kind is (CallerKind.Anonymous or CallerKind.Device))
         {
             await DeviceAnswers.EmptyAsync(context, StatusCodes.Status401Unauthorized);
             return;

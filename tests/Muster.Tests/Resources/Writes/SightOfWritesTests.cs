@@ -98,6 +98,7 @@ public sealed class SightOfWritesTests
         }
 
         // Beside the resources.
+        var provisioning = await world.KeyAsync("application", own, "provisioning-api-key");
         foreach (var (method, path, body) in ((string, string, JsonObject?)[])
             [
                 ("POST", "/api-key/device/{id}/device-key", new()), ("GET", "/device/v3/{uuid}/state", null), ("GET", "/device/v2/{uuid}/state", null), ("GET", "/device/v2/{uuid}/logs", null),
@@ -110,8 +111,11 @@ public sealed class SightOfWritesTests
                 ("POST", "/supervisor/v1/blink", new() { ["uuid"] = "{uuid}" }),
             ])
         {
-            foreach (var token in (string[])[developer, ownKey, await ProvisioningAsync()])
+            foreach (var token in (string[])[developer, ownKey, provisioning])
             {
+                // Whether a state is there is answered to devices as the reference server does (recording state-get-v3).
+                if (token == ownKey && path.EndsWith("/state", StringComparison.Ordinal))
+                    continue;
                 var there = Named(await AskAsync(device["uuid"]!.GetValue<string>(), Id(device), hidden["uuid"]!.GetValue<string>(), Id(hidden)), device["uuid"]!.GetValue<string>());
                 var gone = new string('a', 32);
                 Assert.Equal(Named(await AskAsync(gone, nothing, gone, nothing), gone), there);
@@ -125,7 +129,6 @@ public sealed class SightOfWritesTests
             }
         }
 
-        async Task<string> ProvisioningAsync() => await world.KeyAsync("application", own, "provisioning-api-key");
         static (int, string) Named(Answer answer, string uuid) => (answer.Status, answer.Text.Replace(uuid, "", StringComparison.Ordinal));
     }
 
