@@ -26,6 +26,15 @@ internal sealed record DeviceConfigWish(long FleetId, Uri Server)
     public string? KeyName { get; init; }
 
     public string KeyDescription { get; init; } = "Made for a downloaded config.json";
+
+    /// <summary>When the provisioning key ceases to work, Unix ms; null for never.</summary>
+    public long? KeyExpiresAt { get; init; }
+
+    /// <summary>Whether the OS shall run in development mode: open to the local network, with a root console.</summary>
+    public bool IsDevelopment { get; init; }
+
+    /// <summary>Whether the installer shall set up secure boot and disk encryption.</summary>
+    public bool SecureBoot { get; init; }
 }
 
 /// <param name="ProvisioningKey">Also in the document; nobody can read it again.</param>
@@ -46,7 +55,7 @@ internal sealed class DeviceConfigs(ApiKeys keys, Database database, IConfigurat
             throw new ArgumentException($"Unknown device type {type}");
 
         var key = ApiKeys.Generate();
-        await database.WriteAsync(write => keys.AddAsync(write, fleet.Actor, key, AccessRule.ProvisioningKey, wish.KeyName, wish.KeyDescription), cancellation);
+        await database.WriteAsync(write => keys.AddAsync(write, fleet.Actor, key, AccessRule.ProvisioningKey, wish.KeyName, wish.KeyDescription, wish.KeyExpiresAt), cancellation);
         var origin = wish.Server.GetLeftPart(UriPartial.Authority);
         var document = new JsonObject
         {
@@ -68,6 +77,11 @@ internal sealed class DeviceConfigs(ApiKeys keys, Database database, IConfigurat
             if (wish.WifiKey is { Length: > 0 } wifiKey)
                 document["wifiKey"] = wifiKey;
         }
+
+        if (wish.IsDevelopment)
+            document["developmentMode"] = true;
+        if (wish.SecureBoot)
+            document["installer"] = new JsonObject { ["secureboot"] = true };
 
         var authority = wish.Server.Scheme == Uri.UriSchemeHttps ? certificates.HttpsAuthorityPem : null;
         if (authority is not null)
