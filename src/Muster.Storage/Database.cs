@@ -1,4 +1,5 @@
 using System.Data.Common;
+using Muster.Core.Text;
 
 namespace Muster.Storage;
 
@@ -64,6 +65,12 @@ public sealed class WriteScope(DbConnection connection, DbTransaction transactio
 /// <summary>The database did not answer or broke off. To a caller over HTTP this is 503.</summary>
 public sealed class DatabaseAwayException(string message, Exception? inner = null) : Exception(message, inner);
 
+/// <summary>
+/// A text that no database of ours keeps (half of a surrogate pair, NUL) was to be written or compared. What is read from
+/// callers is checked where it comes in; this is the last door, the same for both databases. To a caller over HTTP it is 400.
+/// </summary>
+public sealed class UnstorableTextException() : Exception("A text is not valid Unicode, or holds a NUL character.");
+
 public static class Statements
 {
     /// <summary>A command with positional parameters, written <c>@p0</c>, <c>@p1</c>, … in the SQL of both databases.</summary>
@@ -79,6 +86,7 @@ public static class Statements
             {
                 null => DBNull.Value,
                 bool flag => flag ? 1 : 0,
+                string text => WireText.IsStorable(text) ? text : throw new UnstorableTextException(),
                 var value => value,
             };
             command.Parameters.Add(parameter);

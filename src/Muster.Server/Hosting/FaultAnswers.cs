@@ -33,8 +33,14 @@ internal sealed partial class FaultAnswers(RequestDelegate next, ILogger<FaultAn
         {
             DatabaseAwayException or TimeoutException or DbException { IsTransient: true } => (StatusCodes.Status503ServiceUnavailable, "The database is away; nothing was changed. Try again later."),
             PresenceBusyException => (StatusCodes.Status503ServiceUnavailable, "Too much is waiting; nothing was changed. Try again later."),
+            BodyBudgetException => (StatusCodes.Status503ServiceUnavailable, "Too many large requests are being read; nothing was changed. Try again later."),
             DeviceGoneException => (StatusCodes.Status401Unauthorized, "The device was deleted."),
             BadHttpRequestException { StatusCode: StatusCodes.Status413PayloadTooLarge } => (StatusCodes.Status413PayloadTooLarge, "The request is too large."),
+            BadHttpRequestException { StatusCode: StatusCodes.Status408RequestTimeout } => (StatusCodes.Status408RequestTimeout, "The body of the request came too slowly."),
+            BadHttpRequestException { StatusCode: StatusCodes.Status401Unauthorized } => (StatusCodes.Status401Unauthorized, "So large a request needs credentials."),
+            UnstorableTextException => (StatusCodes.Status400BadRequest, e.Message),
+            // A chunk's size that overflows, in a body that the framework reads.
+            IOException { InnerException: OverflowException } => (StatusCodes.Status400BadRequest, "The request is malformed."),
             BadHttpRequestException bad => (bad.StatusCode, "The request is malformed."),
             _ => (StatusCodes.Status500InternalServerError, "Something went wrong in the server."),
         };

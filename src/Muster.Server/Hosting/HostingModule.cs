@@ -14,6 +14,7 @@ internal static class HostingModule
         builder.Services.AddSingleton(services => DataDirectory.Of(services.GetRequiredService<IConfiguration>()));
         builder.Services.AddSingleton<DataDirectoryHold>();
         builder.Services.Configure<ServerLimits>(builder.Configuration.GetSection("Limits"));
+        builder.Services.AddSingleton<BodyBudget>();
         builder.Services.Configure<HostOptions>(options => options.ShutdownTimeout = TimeSpan.FromSeconds(10));
 
         if (string.IsNullOrEmpty(builder.Configuration["urls"]))

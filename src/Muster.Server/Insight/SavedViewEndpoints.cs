@@ -1,5 +1,7 @@
 using System.Text.Json;
 using Muster.Core.Access;
+using Muster.Core.Text;
+using Muster.Server.Hosting;
 using Muster.Server.Resources;
 
 namespace Muster.Server.Insight;
@@ -13,6 +15,8 @@ internal sealed record SaveView(string? Name, string? Query);
 /// <summary><c>GET</c> and <c>PUT /muster/v1/views</c>, <c>DELETE /muster/v1/views/{id}</c>: the caller's own views of the Devices page.</summary>
 internal static class SavedViewEndpoints
 {
+    private const int MaxBytes = 32 * 1024;
+
     public static void MapSavedViews(this IEndpointRouteBuilder routes)
     {
         routes.MapGet("/views", ListAsync);
@@ -33,10 +37,14 @@ internal static class SavedViewEndpoints
         var caller = await callers.OfAsync(context);
         if (caller.Kind is not CallerKind.User)
             return Refused.Unauthorized();
+        if (await BufferedBody.ReadAsync(context, MaxBytes) is not { } json)
+            return Results.Json($"The body may have {MaxBytes / 1024} KiB.", statusCode: StatusCodes.Status413PayloadTooLarge);
+        if (JsonText.Problem(json.Span) is { } problem)
+            return Refused.Invalid(problem);
         SaveView? body;
         try
         {
-            body = await JsonSerializer.DeserializeAsync(context.Request.Body, InsightJson.Default.SaveView, context.RequestAborted);
+            body = JsonSerializer.Deserialize(json.Span, InsightJson.Default.SaveView);
         }
         catch (JsonException)
         {

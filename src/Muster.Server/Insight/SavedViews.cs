@@ -1,6 +1,7 @@
 using System.Data.Common;
 using System.Text;
 using Muster.Core.Access;
+using Muster.Core.Text;
 using Muster.Storage;
 
 namespace Muster.Server.Insight;
@@ -42,8 +43,10 @@ internal sealed class SavedViews(Database database, TimeProvider time)
         query = query.TrimStart('?');
         if (Account(caller) is not { } account)
             return new(null, "Only people have views");
-        if (name.Length is 0 or > LongestName || name.Any(char.IsControl))
+        if (name.Length is 0 or > LongestName)
             return new(null, $"A view needs a name of at most {LongestName} characters");
+        if (NameRule.Problem(name) is { } problem)
+            return new(null, $"The name {problem}");
         if (Encoding.UTF8.GetByteCount(query) > LongestQuery || query.Any(char.IsControl))
             return new(null, $"The query of a view has at most {LongestQuery} bytes and no control characters");
         return await database.WriteAsync(write => SaveAsync(write, account, name, query), cancellation);

@@ -30,6 +30,10 @@ public sealed class Callers(Database database, SessionTokens tokens, TimeProvide
         return caller;
     }
 
+    /// <summary>Whether this request's caller was resolved already, and is not anonymous.</summary>
+    public static bool IsKnown(HttpContext context) =>
+        context.Items.TryGetValue(typeof(Caller), out var known) && known is Caller { Kind: not CallerKind.Anonymous };
+
     /// <summary>The secret of the request as sent (Bearer, ApiKey, the password of Basic, or <c>?apikey=</c>), or null.</summary>
     public static string? Secret(HttpRequest request)
     {

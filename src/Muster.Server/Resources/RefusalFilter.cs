@@ -1,4 +1,5 @@
 using System.Data.Common;
+using Muster.Storage;
 using Muster.Storage.Resources;
 
 namespace Muster.Server.Resources;
@@ -19,6 +20,10 @@ internal sealed class RefusalFilter : IEndpointFilter
         catch (QueryRefusedException e)
         {
             return e.Refusal == QueryRefusal.NotPermitted ? Answers.Empty(StatusCodes.Status401Unauthorized) : Answers.Sentence(StatusCodes.Status400BadRequest, e.Message);
+        }
+        catch (UnstorableTextException e)
+        {
+            return Answers.Sentence(StatusCodes.Status400BadRequest, e.Message);
         }
         catch (DbException e) when (e.SqlState is ['2', '2', ..])
         {

@@ -1,6 +1,9 @@
-using System.Text;
+using System.Globalization;
 using System.Text.Json;
-using Microsoft.AspNetCore.Http.Features;
+using Microsoft.AspNetCore.WebUtilities;
+using Microsoft.Net.Http.Headers;
+using Muster.Core.Text;
+using Muster.Server.Hosting;
 
 namespace Muster.Server.Resources;
 
@@ -17,11 +20,11 @@ internal sealed record RequestBody(IReadOnlyDictionary<string, JsonElement> Fiel
     public const int MaxBytes = 2 * 1024 * 1024;
 
     /// <summary>Longest multipart body, in bytes.</summary>
-    public const int MaxMultipartBytes = 32 * 1024 * 1024;
+    public const int MaxMultipartBytes = 8 * 1024 * 1024;
+
+    private const int MaxFormFields = 200;
 
     public static readonly RequestBody Empty = new(new Dictionary<string, JsonElement>());
-
-    private static readonly JsonDocumentOptions Strict = new() { MaxDepth = 64 };
 
     /// <summary>The fields of an object that was made here.</summary>
     public static RequestBody Of(System.Text.Json.Nodes.JsonObject fields) =>
@@ -35,55 +38,89 @@ internal sealed record RequestBody(IReadOnlyDictionary<string, JsonElement> Fiel
     {
         JsonValueKind.String => value.GetString(),
         JsonValueKind.Null => null,
-        _ => throw RefusedException.Invalid(),
+        _ => throw RefusedException.Invalid($"\"{field}\" must be a text."),
     };
 
-    /// <summary>Reads the body; an empty one has no fields.</summary>
-    /// <exception cref="RefusedException">400 malformed, 413 too large.</exception>
-    public static async Task<RequestBody> ReadAsync(HttpRequest request, CancellationToken cancellation)
+    /// <summary>A field as a whole number, given as a number or (in forms) as a text; null when it is absent or null.</summary>
+    /// <exception cref="RefusedException">400: it is something else.</exception>
+    public long? Number(string field) => !Fields.TryGetValue(field, out var value) ? null : value.ValueKind switch
     {
-        var multipart = request.HasFormContentType && request.ContentType!.StartsWith("multipart/", StringComparison.OrdinalIgnoreCase);
-        var limit = multipart ? MaxMultipartBytes : MaxBytes;
-        if (request.ContentLength > limit)
-            throw new RefusedException(StatusCodes.Status413PayloadTooLarge);
-        if (request.HttpContext.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } size)
-            size.MaxRequestBodySize = limit;
+        JsonValueKind.Null => null,
+        JsonValueKind.Number when value.TryGetInt64(out var number) => number,
+        JsonValueKind.String when long.TryParse(value.GetString(), NumberStyles.None, CultureInfo.InvariantCulture, out var number) => number,
+        _ => throw RefusedException.Invalid($"\"{field}\" must be a whole number."),
+    };
+
+    /// <summary>
+    /// Reads the body; an empty one has no fields. Of a caller who has not been resolved to somebody known
+    /// (<see cref="Callers.IsKnown"/>) only <see cref="BufferedBody.UnknownLimit"/> bytes are read.
+    /// </summary>
+    /// <param name="withFiles">Whether a multipart body is taken.</param>
+    /// <exception cref="RefusedException">400 malformed, 413 too large, 415 files where there are none to be.</exception>
+    public static async Task<RequestBody> ReadAsync(HttpRequest request, CancellationToken cancellation, bool withFiles = false)
+    {
+        var context = request.HttpContext;
+        var isMultipart = request.HasFormContentType && request.ContentType!.StartsWith("multipart/", StringComparison.OrdinalIgnoreCase);
+        if (isMultipart && !withFiles)
+            throw new RefusedException(StatusCodes.Status415UnsupportedMediaType, "The body must be JSON or a form.");
+        var limit = !Callers.IsKnown(context) ? BufferedBody.UnknownLimit : isMultipart ? MaxMultipartBytes : MaxBytes;
+        if (await BufferedBody.ReadAsync(context, limit) is not { } body)
+            throw new RefusedException(StatusCodes.Status413PayloadTooLarge, $"The body may have {limit / 1024} KiB.");
+        if (body.IsEmpty)
+            return Empty;
+        if (!request.HasFormContentType)
+            return OfJson(body);
         try
         {
-            return request.HasFormContentType ? await FormAsync(request, limit, cancellation) : await JsonAsync(request, cancellation);
+            return isMultipart ? await OfPartsAsync(request, body, cancellation) : await OfFormAsync(body, cancellation);
         }
-        catch (Exception e) when (e is JsonException or InvalidDataException or DecoderFallbackException)
+        catch (Exception e) when (e is InvalidDataException or IOException)
         {
-            throw RefusedException.Invalid();
+            throw RefusedException.Invalid("The body is not a valid form.");
         }
     }
 
-    private static async Task<RequestBody> JsonAsync(HttpRequest request, CancellationToken cancellation)
+    private static RequestBody OfJson(ReadOnlyMemory<byte> body)
     {
-        using var buffer = new MemoryStream();
-        await request.Body.CopyToAsync(buffer, cancellation);
-        if (buffer.Length == 0)
-            return Empty;
-        using var document = JsonDocument.Parse(buffer.GetBuffer().AsMemory(0, (int)buffer.Length), Strict);
+        if (JsonText.Problem(body.Span) is { } problem)
+            throw RefusedException.Invalid(problem);
+        using var document = JsonDocument.Parse(body);
         if (document.RootElement.ValueKind != JsonValueKind.Object)
-            throw RefusedException.Invalid();
-        var fields = new Dictionary<string, JsonElement>(StringComparer.Ordinal);
-        foreach (var member in document.RootElement.EnumerateObject())
-            fields[member.Name] = member.Value.Clone();
-        return new RequestBody(fields);
+            throw RefusedException.Invalid("The body must be a JSON object.");
+        return new RequestBody(document.RootElement.EnumerateObject().ToDictionary(member => member.Name, member => member.Value.Clone(), StringComparer.Ordinal));
     }
 
-    private static async Task<RequestBody> FormAsync(HttpRequest request, int limit, CancellationToken cancellation)
+    private static async Task<RequestBody> OfFormAsync(ReadOnlyMemory<byte> body, CancellationToken cancellation)
     {
-        var form = await request.ReadFormAsync(new FormOptions { MultipartBodyLengthLimit = limit, ValueLengthLimit = MaxBytes, ValueCountLimit = 200, BufferBody = false }, cancellation);
-        var files = new Dictionary<string, BodyFile>(StringComparer.Ordinal);
-        foreach (var file in form.Files)
+        using var reader = new FormReader(new MemoryStream(body.ToArray(), writable: false)) { ValueCountLimit = MaxFormFields, ValueLengthLimit = MaxBytes };
+        return new RequestBody((await reader.ReadFormAsync(cancellation)).ToDictionary(f => f.Key, f => TextField(f.Key, f.Value.ToString()), StringComparer.Ordinal));
+    }
+
+    private static async Task<RequestBody> OfPartsAsync(HttpRequest request, ReadOnlyMemory<byte> body, CancellationToken cancellation)
+    {
+        if (HeaderUtilities.RemoveQuotes(MediaTypeHeaderValue.Parse(request.ContentType).Boundary).Value is not { Length: > 0 and <= 128 } boundary)
+            throw RefusedException.Invalid("The body is not a valid form.");
+        var reader = new MultipartReader(boundary, new MemoryStream(body.ToArray(), writable: false)) { BodyLengthLimit = MaxMultipartBytes };
+        var (fields, files) = (new Dictionary<string, JsonElement>(StringComparer.Ordinal), new Dictionary<string, BodyFile>(StringComparer.Ordinal));
+        while (await reader.ReadNextSectionAsync(cancellation) is { } section)
         {
-            using var content = new MemoryStream();
-            await file.CopyToAsync(content, cancellation);
-            files[file.Name] = new BodyFile(file.FileName, file.ContentType, content.ToArray());
+            if (fields.Count + files.Count == MaxFormFields)
+                throw RefusedException.Invalid($"A form has at most {MaxFormFields} fields.");
+            if (section.AsFileSection() is { FileStream: { } stream } file)
+            {
+                using var content = new MemoryStream();
+                await stream.CopyToAsync(content, cancellation);
+                files[file.Name] = new BodyFile(file.FileName, section.ContentType ?? "application/octet-stream", content.ToArray());
+            }
+            else if (section.AsFormDataSection() is { } field)
+            {
+                fields[field.Name] = TextField(field.Name, await field.GetValueAsync(cancellation));
+            }
         }
 
-        return new RequestBody(form.ToDictionary(f => f.Key, f => JsonSerializer.SerializeToElement(f.Value.ToString()), StringComparer.Ordinal)) { Files = files };
+        return new RequestBody(fields) { Files = files };
     }
+
+    private static JsonElement TextField(string name, string text) =>
+        WireText.IsStorable(text) && WireText.IsStorable(name) ? JsonSerializer.SerializeToElement(text) : throw RefusedException.Invalid(JsonText.NotText(name));
 }

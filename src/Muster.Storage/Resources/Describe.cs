@@ -46,6 +46,9 @@ internal static class Describe
 
     public static Field UpTo(this Field field, int most, int least = 0) => field with { MaxLength = most, MinLength = least };
 
+    /// <summary>A name, which people must be able to see and read.</summary>
+    public static Field Named(this Field field) => field with { IsName = true };
+
     public static Field Else(this Field field, object value) => field with { Default = value };
 
     public static NaturalKey Key(params ReadOnlySpan<(string Field, string Column)> parts)

@@ -54,6 +54,9 @@ public sealed record Field(string Name, FieldType Type, string Sql)
     /// <summary>Must be given on creation.</summary>
     public bool IsRequired { get; init; }
 
+    /// <summary>Whether it names something, so that people must be able to see and read it (<see cref="Core.Text.NameRule"/>).</summary>
+    public bool IsName { get; init; }
+
     public int MinLength { get; init; }
 
     public int? MaxLength { get; init; }

@@ -30,7 +30,7 @@ internal static class FleetResources
                 Flag("should_track_latest_release", "track_latest").Writable(),
                 Text("is_of__class", "class").AtFirst().UpTo(10).Else("fleet"),
                 Reference("organization", "organization_id", "organization").AtFirst().Required(),
-                Text("app_name", "name").Writable().Required().UpTo(100, 4),
+                Text("app_name", "name").Writable().Required().UpTo(100, 4).Named(),
                 Text("slug"),
                 Reference("is_for__device_type", "device_type_id", "device_type", "is_default_for__application").Writable().Required(),
                 Reference("should_be_running__release", "target_release_id", "release", "should_be_running_on__application").Nullable().Writable(),
@@ -65,10 +65,10 @@ internal static class FleetResources
         {
             Fields = Row(
                 Reference("belongs_to__application", "fleet_id", "application", "owns__release").AtFirst().Required(),
-                Text("commit").AtFirst().Required().UpTo(255, 1),
+                Text("commit").AtFirst().Required().UpTo(255, 1).Named(),
                 Document("composition").Nullable().AtFirst(),
                 Text("status").Writable().Required().UpTo(30, 1),
-                Text("source").AtFirst().Required().UpTo(30, 1),
+                Text("source").AtFirst().Required().UpTo(30, 1).Named(),
                 Text("build_log").Nullable().Writable().UpTo(LongestValue),
                 Flag("is_invalidated").Writable(),
                 Instant("start_timestamp").Writable().Required(),
@@ -78,12 +78,12 @@ internal static class FleetResources
                 Document("contract").Nullable().AtFirst(),
                 Flag("is_passing_tests").Writable(),
                 Instant("is_finalized_at__date", "is_finalized_at").Nullable(),
-                Text("phase").Nullable().Writable().UpTo(30),
+                Text("phase").Nullable().Writable().UpTo(30).Named(),
                 Flag("is_final").Writable(),
                 Computed("semver", FieldType.Text, $"({Semver})") with { IsNullable = false, Write = FieldWrite.Always, MaxLength = 255 },
                 Number("semver_major"), Number("semver_minor"), Number("semver_patch"),
                 Text("semver_prerelease"), Text("semver_build"),
-                Text("variant").Writable().UpTo(255),
+                Text("variant").Writable().UpTo(255).Named(),
                 Number("revision").Nullable(),
                 Computed("raw_version", FieldType.Text, RawVersion) with { IsNullable = false },
                 Computed("version", FieldType.Document, VersionDocument) with { IsNullable = false },
@@ -102,7 +102,7 @@ internal static class FleetResources
         {
             Fields = Row(
                 Reference("release", "release_id", "release").AtFirst().Required(),
-                Text("asset_key").Writable().Required().UpTo(255, 1),
+                Text("asset_key").Writable().Required().UpTo(255, 1).Named(),
                 Computed("asset", FieldType.Document, AssetDocument)),
             Keys = [Key(("release", "release_id"), ("asset_key", "asset_key"))],
         };
@@ -110,7 +110,7 @@ internal static class FleetResources
         {
             Fields = Row(
                 Reference("application", "fleet_id", "application").AtFirst().Required(),
-                Text("service_name").Writable().Required().UpTo(255, 1)),
+                Text("service_name").Writable().Required().UpTo(255, 1).Named()),
             Keys = [Key(("application", "fleet_id"), ("service_name", "service_name"))],
         };
         yield return Variables("service_environment_variable", "service_environment_variable", "service", "service_id");
@@ -171,7 +171,7 @@ internal static class FleetResources
         {
             Fields = Row(
                 Reference(owner, column, owner).AtFirst().Required(),
-                Text("tag_key").AtFirst().Required().UpTo(100, 1),
+                Text("tag_key").AtFirst().Required().UpTo(100, 1).Named(),
                 Text("value").Writable().UpTo(LongestValue).Else("")),
             Keys = [Key((owner, column), ("tag_key", "tag_key"))],
         };
@@ -181,7 +181,7 @@ internal static class FleetResources
         {
             Fields = Row(
                 Reference(owner, column, owner).AtFirst().Required(),
-                Text("name").AtFirst().Required().UpTo(255, 1),
+                Text("name").AtFirst().Required().UpTo(255, 1).Named(),
                 Text("value").Writable().Required().UpTo(LongestValue)),
             Keys = [Key((owner, column), ("name", "name"))],
         };
@@ -191,7 +191,7 @@ internal static class FleetResources
         {
             Fields = Row(
                 Reference(owner, column, owner).AtFirst().Required(),
-                Text("label_name").AtFirst().Required().UpTo(255, 1),
+                Text("label_name").AtFirst().Required().UpTo(255, 1).Named(),
                 Text("value").Writable().Required().UpTo(LongestValue)),
             Keys = [Key((owner, column), ("label_name", "label_name"))],
         };

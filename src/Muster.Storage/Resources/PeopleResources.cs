@@ -10,8 +10,8 @@ internal static class PeopleResources
         yield return new Resource("organization", "organization", new(Anchor.Organization))
         {
             Fields = Row(
-                Text("name").Writable().Required().UpTo(255, 1),
-                Text("handle").Writable().UpTo(30, 1),
+                Text("name").Writable().Required().UpTo(255, 1).Named(),
+                Text("handle").Writable().UpTo(30, 1).Named(),
                 Text("muster_plan", "plan").OnRequest().Writable(),
                 Number("muster_device_allowance", "device_allowance").Nullable().OnRequest().Writable()),
             Keys = [Key("handle")],
@@ -35,7 +35,7 @@ internal static class PeopleResources
             Fields = Row(
                 Computed("key", FieldType.Text, "CAST(NULL AS TEXT)").OnRequest(),
                 Reference("is_of__actor", "actor_id", null),
-                Text("name").Nullable().Writable().UpTo(255),
+                Text("name").Nullable().Writable().UpTo(255).Named(),
                 Text("description").Nullable().Writable().UpTo(255),
                 Instant("expiry_date").Nullable()),
         };
@@ -43,7 +43,7 @@ internal static class PeopleResources
         {
             Fields = Row(
                 Reference("user", "account_id", "user").AtFirst().Required(),
-                Text("title").Writable().Required().UpTo(255, 1),
+                Text("title").Writable().Required().UpTo(255, 1).Named(),
                 Text("public_key").Writable().Required().UpTo(16384, 1)),
         };
     }

@@ -31,7 +31,7 @@ public sealed class RoomsTests
             "AuditLog", "AuditEntry", "AuditOutcome", "AuditQuestions", "AuditQuestion", "AuditPage", "AuditRecord",
         ],
         ["Dashboard"] = ["DashboardModule"],
-        ["Hosting"] = ["HostingModule", "DataDirectory", "SettingException", "ServerCertificates", "Streams"],
+        ["Hosting"] = ["HostingModule", "DataDirectory", "SettingException", "ServerCertificates", "Streams", "BufferedBody"],
     };
 
     private static readonly Assembly Server = typeof(ServerHost).Assembly;

@@ -2,7 +2,9 @@ using System.Globalization;
 using System.Text.Json;
 using System.Text.RegularExpressions;
 using Muster.Core.Access;
+using Muster.Core.Text;
 using Muster.Server.Cloudlink.Sessions;
+using Muster.Server.Hosting;
 using Muster.Server.Resources;
 
 namespace Muster.Server.Cloudlink.Actions;
@@ -18,6 +20,8 @@ internal static partial class SupervisorProxyEndpoint
     /// <summary>Devices that one call may reach.</summary>
     private const int MaxDevices = 1_000;
 
+    private const int MaxBytes = 1024 * 1024;
+
     private static readonly HashSet<string> Methods = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
 
     public static void MapSupervisorProxy(this IEndpointRouteBuilder routes) => routes.Map(Prefix + "/{**path}", CallAsync);
@@ -30,7 +34,7 @@ internal static partial class SupervisorProxyEndpoint
         var caller = await callers.OfAsync(context);
         if (caller.Kind is CallerKind.Anonymous)
             return Results.StatusCode(StatusCodes.Status401Unauthorized);
-        if (!ProxyCall.TryRead(await BodyAsync(context.Request, cancellation), out var call, out var refusal))
+        if (!ProxyCall.TryRead(await BodyAsync(context), out var call, out var refusal))
             return refusal is null ? Results.StatusCode(StatusCodes.Status400BadRequest) : Results.Json(refusal, statusCode: StatusCodes.Status400BadRequest);
         if (!Methods.Contains(call.Method))
             return Results.StatusCode(StatusCodes.Status400BadRequest);
@@ -60,17 +64,12 @@ internal static partial class SupervisorProxyEndpoint
             : Results.Json(answers.Select(answer => new { statusCode = answer.Status, body = answer.Body }), statusCode: StatusCodes.Status207MultiStatus);
     }
 
-    private static async Task<JsonElement> BodyAsync(HttpRequest request, CancellationToken cancellation)
+    /// <exception cref="BadHttpRequestException">413.</exception>
+    private static async Task<JsonElement> BodyAsync(HttpContext context)
     {
-        try
-        {
-            using var document = await JsonDocument.ParseAsync(request.Body, cancellationToken: cancellation);
-            return document.RootElement.Clone();
-        }
-        catch (JsonException)
-        {
-            return default;
-        }
+        if (await BufferedBody.ReadAsync(context, MaxBytes) is not { } body)
+            throw new BadHttpRequestException("The call is too large.", StatusCodes.Status413PayloadTooLarge);
+        return JsonText.Problem(body.Span) is null ? JsonElement.Parse(body.Span) : default;
     }
 
     /// <summary>JSON and harmless plain text pass; anything else could be made to act in the caller's browser.</summary>

@@ -1,6 +1,8 @@
 using System.Text.Json;
 using Microsoft.AspNetCore.Mvc;
 using Muster.Core.Access;
+using Muster.Core.Text;
+using Muster.Server.Hosting;
 using Muster.Server.Presence;
 using Muster.Server.Resources;
 using Muster.Storage;
@@ -41,7 +43,7 @@ internal static class TunnelServerEndpoints
         var caller = await callers.OfAsync(context);
         if (!caller.KeyRoles.Contains(AccessRule.TunnelService))
             return NotPermitted(caller);
-        if (await ReadAsync(context.Request, context.RequestAborted) is not { } told)
+        if (await ReadAsync(context.Request) is not { } told)
             return Results.StatusCode(StatusCodes.Status400BadRequest);
         if (await EpochAsync(database, told.Instance, context.RequestAborted) is { } epoch)
             await presence.CloudlinkAsync(told.Instance, told.Uuids, connected, epoch, context.RequestAborted);
@@ -51,13 +53,13 @@ internal static class TunnelServerEndpoints
     }
 
     /// <summary>Null when the body is malformed, names no device or too many.</summary>
-    private static async Task<(long Instance, IReadOnlyCollection<string> Uuids)?> ReadAsync(HttpRequest request, CancellationToken cancellation)
+    private static async Task<(long Instance, IReadOnlyCollection<string> Uuids)?> ReadAsync(HttpRequest request)
     {
-        if (request.ContentLength > MaxBodyBytes)
+        if (await BufferedBody.ReadAsync(request.HttpContext, MaxBodyBytes) is not { } body || JsonText.Problem(body.Span) is not null)
             return null;
         try
         {
-            var told = await JsonSerializer.DeserializeAsync(request.Body, TunnelServerJson.Default.SessionsTold, cancellation);
+            var told = JsonSerializer.Deserialize(body.Span, TunnelServerJson.Default.SessionsTold);
             return told is { ServiceId: { } instance, Uuids: { Length: > 0 and <= MaxDevices } uuids } && Array.TrueForAll(uuids, uuid => uuid is not null)
                 ? (instance, uuids)
                 : null;

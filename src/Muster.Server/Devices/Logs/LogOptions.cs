@@ -15,7 +15,10 @@ internal sealed class LogOptions
     /// <summary>How long lines are gathered before they are written, so that logs take few of the database's commits from reports.</summary>
     public TimeSpan Gather { get; set; } = TimeSpan.FromMilliseconds(100);
 
-    /// <summary>An upload without a line for so long is ended.</summary>
+    /// <summary>Rows a second taken of one upload; it may be ten seconds ahead, and is slowed down then.</summary>
+    public int RowsPerSecond { get; set; } = 1000;
+
+    /// <summary>An upload without a row for so long is ended; an empty one counts.</summary>
     public TimeSpan UploadIdle { get; set; } = TimeSpan.FromMinutes(5);
 
     /// <summary>How long the refusal of a deleted or frozen device's logs is held back, so that it stays quiet.</summary>

@@ -1,11 +1,11 @@
 using System.Buffers;
-using System.IO.Compression;
 using System.IO.Pipelines;
 using System.Text;
 using System.Text.Json;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.Server.Kestrel.Core.Features;
 using Microsoft.Extensions.Options;
+using Muster.Core.Text;
 using Muster.Server.Presence;
 using Muster.Server.Resources;
 
@@ -62,7 +62,7 @@ internal sealed class LogUploadEndpoints(FleetPresence presence, Callers callers
             rate.MinDataRate = null;
 
         var isGzip = context.Request.Headers.ContentEncoding.ToString().Contains("gzip", StringComparison.OrdinalIgnoreCase);
-        await using var inflated = isGzip ? new GZipStream(context.Request.Body, CompressionMode.Decompress) : context.Request.Body;
+        await using var inflated = isGzip ? new GzipUpload(context.Request.Body) : context.Request.Body;
         var problem = await ReadStreamAsync(PipeReader.Create(inflated, new(leaveOpen: true)), slot, context.RequestAborted);
         if (problem is null)
             context.Response.StatusCode = StatusCodes.Status201Created;
@@ -101,7 +101,7 @@ internal sealed class LogUploadEndpoints(FleetPresence presence, Callers callers
         Interlocked.Decrement(ref heldBack);
     }
 
-    private (List<LogLine> Lines, string? Problem) ParseBatch(ReadOnlyMemory<byte> body)
+    private (List<LogLine> Lines, string? Problem) ParseBatch(ReadOnlyMemory<byte> body, bool isMended = false)
     {
         List<LogLine> lines = [];
         try
@@ -121,9 +121,14 @@ internal sealed class LogUploadEndpoints(FleetPresence presence, Callers callers
 
             return (lines, null);
         }
+        catch (InvalidOperationException) when (!isMended)
+        {
+            // A text that is none: half of an emoji that was cut. It must not cost the other lines.
+            return ParseBatch(JsonText.Mend(new(body)), isMended: true);
+        }
         catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
-            return (lines, "The body is not valid JSON.");
+            return (lines, JsonText.Malformed);
         }
     }
 
@@ -131,10 +136,13 @@ internal sealed class LogUploadEndpoints(FleetPresence presence, Callers callers
     private async Task<string?> ReadStreamAsync(PipeReader reader, DeviceSlot slot, CancellationToken aborted)
     {
         var deviceId = presence.DeviceId(slot);
+        var pace = new RowPace(options.Value.RowsPerSecond, time);
+        var lastRow = time.GetTimestamp();
         while (true)
         {
             ReadResult result;
-            using (var idle = new CancellationTokenSource(options.Value.UploadIdle, time))
+            var patience = options.Value.UploadIdle - time.GetElapsedTime(lastRow);
+            using (var idle = new CancellationTokenSource(patience > TimeSpan.Zero ? patience : TimeSpan.Zero, time))
             using (var either = CancellationTokenSource.CreateLinkedTokenSource(idle.Token, aborted))
             {
                 try
@@ -147,7 +155,11 @@ internal sealed class LogUploadEndpoints(FleetPresence presence, Callers callers
                 }
                 catch (InvalidDataException)
                 {
-                    return "The body is not valid gzip.";
+                    return "The body is not valid gzip, or inflates too much.";
+                }
+                catch (IOException) when (!aborted.IsCancellationRequested)
+                {
+                    return "The body is badly framed.";
                 }
             }
 
@@ -155,7 +167,8 @@ internal sealed class LogUploadEndpoints(FleetPresence presence, Callers callers
             var now = time.GetUtcNow().ToUnixTimeMilliseconds();
             List<LogLine> lines = [];
             string? problem = null;
-            while (problem is null && TryTakeLine(ref buffer, result.IsCompleted, out var row))
+            var rows = 0;
+            for (; problem is null && TryTakeLine(ref buffer, result.IsCompleted, out var row); rows++)
                 problem = ParseRow(row, now, lines);
             if (problem is null && buffer.Length > MaxLine)
                 problem = "A row is too long.";
@@ -169,6 +182,9 @@ internal sealed class LogUploadEndpoints(FleetPresence presence, Callers callers
 
             if (problem is not null || result.IsCompleted)
                 return problem;
+            await pace.TakenAsync(rows, aborted);
+            if (rows > 0)
+                lastRow = time.GetTimestamp();
         }
     }
 
@@ -197,19 +213,30 @@ internal sealed class LogUploadEndpoints(FleetPresence presence, Callers callers
             return null;
         try
         {
-            using var document = JsonDocument.Parse(row);
-            if (LogLine.Parse(document.RootElement, now) is { } line)
-            {
-                if (!LogLine.IsOfDependent(document.RootElement))
-                    lines.Add(line);
+            if (TryParse(row, now, lines))
                 return null;
-            }
         }
-        catch (Exception e) when (e is JsonException or InvalidOperationException)
+        catch (InvalidOperationException)
+        {
+            // A text that is none: half of an emoji that was cut. It must not cost the lines after it.
+            if (TryParse(new(JsonText.Mend(row)), now, lines))
+                return null;
+        }
+        catch (JsonException)
         {
             // Told below, with its beginning.
         }
 
         return $"Could not parse row {Encoding.UTF8.GetString(row.Slice(0, Math.Min(row.Length, 20)))}...";
+    }
+
+    private static bool TryParse(ReadOnlySequence<byte> row, long now, List<LogLine> lines)
+    {
+        using var document = JsonDocument.Parse(row);
+        if (LogLine.Parse(document.RootElement, now) is not { } line)
+            return false;
+        if (!LogLine.IsOfDependent(document.RootElement))
+            lines.Add(line);
+        return true;
     }
 }

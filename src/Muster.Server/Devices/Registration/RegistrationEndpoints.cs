@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Muster.Core.Access;
+using Muster.Core.Text;
 using Muster.Protocol;
 using Muster.Server.Insight;
 using Muster.Server.Resources;
@@ -88,11 +89,23 @@ internal sealed class RegistrationEndpoints(DeviceRegistry registry, KeyExchange
             return;
         }
 
-        string? Field(string name) => fields.TryGetValue(name, out var value) && !string.IsNullOrEmpty(value) && !value.Contains('\0', StringComparison.Ordinal) ? value : null;
+        if (fields.FirstOrDefault(f => f.Key is "apiKey" or "name" or "description" && f.Value is { } text && !WireText.IsStorable(text)) is { Key: { } bad })
+        {
+            await DeviceAnswers.SentenceAsync(context, StatusCodes.Status400BadRequest, JsonText.NotText(bad));
+            return;
+        }
+
+        string? Field(string name) => fields.TryGetValue(name, out var value) && !string.IsNullOrEmpty(value) ? value : null;
         var key = Field("apiKey") ?? Keys.New();
         if (key.Length > Keys.MaxLength)
         {
             await DeviceAnswers.SentenceAsync(context, StatusCodes.Status400BadRequest, $"The API key must not be longer than {Keys.MaxLength} characters.");
+            return;
+        }
+
+        if (Field("name") is { } name && (name.Length > 255 || NameRule.Problem(name) is not null) || Field("description") is { Length: > 255 })
+        {
+            await DeviceAnswers.SentenceAsync(context, StatusCodes.Status400BadRequest, "The name and the description of a key have at most 255 characters; a name can be seen and has one line.");
             return;
         }
 
@@ -128,10 +141,10 @@ internal sealed class RegistrationEndpoints(DeviceRegistry registry, KeyExchange
 
         if (body.Length == 0 || !DeviceBody.IsJson(context.Request))
             return new Dictionary<string, string?>();
-        if (RegistrationRequest.FieldsOf(body) is { } fields)
-            return fields;
-        await DeviceAnswers.SentenceAsync(context, StatusCodes.Status400BadRequest, "The body is not a valid JSON object.");
-        return null;
+        var (fields, problem) = RegistrationRequest.FieldsOf(body);
+        if (fields is null)
+            await DeviceAnswers.SentenceAsync(context, StatusCodes.Status400BadRequest, problem!);
+        return fields;
     }
 
     private async Task<(long FleetId, string Uuid)?> DeviceAsync(long deviceId, CancellationToken cancellation)

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Muster.Core.Text;
 using Muster.Server.Devices.Reports;
 
 namespace Muster.Server.Devices.Registration;
@@ -28,8 +29,8 @@ internal sealed record RegistrationRequest(long Application, string Uuid, string
             return (null, "Device UUID must be a 32 or 62 character long lower case hex string.");
         if (Field("api_key") is { Length: > Keys.MaxLength })
             return (null, $"The API key must not be longer than {Keys.MaxLength} characters.");
-        if (fields.Values.Any(v => v?.Contains('\0', StringComparison.Ordinal) ?? false))
-            return (null, "A field holds a NUL character.");
+        if (fields.FirstOrDefault(f => f.Value is { } text && !WireText.IsStorable(text)) is { Key: { } bad })
+            return (null, JsonText.NotText(bad));
         return (new(application, uuid, deviceType)
         {
             ApiKey = Field("api_key"),
@@ -40,30 +41,19 @@ internal sealed record RegistrationRequest(long Application, string Uuid, string
         }, "");
     }
 
-    /// <summary>The members of a JSON object that are texts or numbers; null when it is none. Other members are passed over.</summary>
-    public static Dictionary<string, string?>? FieldsOf(ReadOnlyMemory<byte> json)
+    /// <summary>The members of a JSON object that are texts or numbers; other members are passed over. Or the sentence that says why it is none.</summary>
+    public static (Dictionary<string, string?>? Fields, string? Problem) FieldsOf(ReadOnlyMemory<byte> json)
     {
-        try
+        if (JsonText.Problem(json.Span) is { } problem)
+            return (null, problem);
+        using var document = JsonDocument.Parse(json);
+        if (document.RootElement.ValueKind != JsonValueKind.Object)
+            return (null, "The body is not a valid JSON object.");
+        return (document.RootElement.EnumerateObject().ToDictionary(member => member.Name, member => member.Value.ValueKind switch
         {
-            using var document = JsonDocument.Parse(json);
-            if (document.RootElement.ValueKind != JsonValueKind.Object)
-                return null;
-            var fields = new Dictionary<string, string?>(StringComparer.Ordinal);
-            foreach (var member in document.RootElement.EnumerateObject())
-            {
-                fields[member.Name] = member.Value.ValueKind switch
-                {
-                    JsonValueKind.String => member.Value.GetString(),
-                    JsonValueKind.Number => member.Value.GetRawText(),
-                    _ => null,
-                };
-            }
-
-            return fields;
-        }
-        catch (Exception e) when (e is JsonException or InvalidOperationException)
-        {
-            return null;
-        }
+            JsonValueKind.String => member.Value.GetString(),
+            JsonValueKind.Number => member.Value.GetRawText(),
+            _ => null,
+        }, StringComparer.Ordinal), null);
     }
 }

@@ -12,6 +12,11 @@ internal static class FieldLimits
     /// <summary>Of every other text.</summary>
     public const int Text = 255;
 
+    public const int MostPort = 65535;
+
+    /// <summary>°C. Where there is no sensor, supervisors say -1 or 0.</summary>
+    public const int LeastTemperature = -273, MostTemperature = 1000;
+
     /// <summary>Never cuts a surrogate pair in two: half of one is no text that a database takes.</summary>
     public static string Cut(string text, int limit)
     {

@@ -18,36 +18,31 @@ internal static class FieldReader
         return !text.Contains('\0', StringComparison.Ordinal);
     }
 
-    /// <summary>A whole number in 32 bits, or null. JSON has one kind of number, so 10.0 is whole.</summary>
-    public static bool TryInteger(ref Utf8JsonReader reader, out int? value)
+    /// <summary>A whole number within bounds, or null. JSON has one kind of number, so 10.0 is whole.</summary>
+    public static bool TryInteger(ref Utf8JsonReader reader, int least, int most, out int? value)
     {
         value = null;
         if (reader.TokenType == JsonTokenType.Null)
             return true;
-        if (reader.TokenType != JsonTokenType.Number)
-            return false;
-        if (reader.TryGetInt32(out var whole))
-        {
-            value = whole;
-            return true;
-        }
-
-        if (!reader.TryGetDouble(out var number) || number is < int.MinValue or > int.MaxValue || Math.Floor(number) != number)
+        if (reader.TokenType != JsonTokenType.Number || !reader.TryGetDouble(out var number) || !(number >= least && number <= most) || Math.Floor(number) != number)
             return false;
         value = (int)number;
         return true;
     }
 
+    /// <summary>Hundredths of something to do.</summary>
+    public static bool TryProgress(ref Utf8JsonReader reader, out int? value) => TryInteger(ref reader, 0, 100, out value);
+
     /// <summary>As <see cref="TryInteger"/>, but what is too large counts as the largest.</summary>
-    public static bool TryMetric(ref Utf8JsonReader reader, out int? value)
+    public static bool TryMetric(ref Utf8JsonReader reader, int least, int most, out int? value)
     {
-        if (reader.TokenType == JsonTokenType.Number && reader.TryGetDouble(out var number) && number > int.MaxValue)
+        if (reader.TokenType == JsonTokenType.Number && reader.TryGetDouble(out var number) && number > most)
         {
-            value = int.MaxValue;
+            value = most;
             return true;
         }
 
-        return TryInteger(ref reader, out value);
+        return TryInteger(ref reader, least, most, out value);
     }
 
     /// <summary>An id: a positive whole number, or (v2) a text that holds one.</summary>

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Muster.Core.Status;
+using Muster.Core.Text;
 
 namespace Muster.Server.Devices.Reports;
 
@@ -19,7 +20,7 @@ internal struct ReportedFields
         switch (reader.ValueSpan.Length)
         {
             case 4 when isV2 && reader.ValueTextEquals("name"u8):
-                return Text(ref reader, "name", out var name) && name is not null && Set(report.Name = FieldLimits.Cut(name.ReplaceLineEndings(" "), FieldLimits.Text));
+                return Text(ref reader, "name", out var name) && name is not null && NameRule.Problem(name = name.ReplaceLineEndings(" ")) is null && Set(report.Name = FieldLimits.Cut(name, FieldLimits.Text));
             case 4 when isV2 && reader.ValueTextEquals("note"u8):
                 return Text(ref reader, "note", out var note) && note is not null && Set(report.Note = FieldLimits.Cut(note, 1_000_000));
             case 6 when reader.ValueTextEquals("status"u8):
@@ -29,9 +30,9 @@ internal struct ReportedFields
             case 8 when reader.ValueTextEquals("api_port"u8):
                 return Port(ref reader, isV2);
             case 8 when reader.ValueTextEquals("cpu_temp"u8):
-                return Metric(ref reader, "cpu_temp", ref cpuTemp);
+                return Metric(ref reader, "cpu_temp", ref cpuTemp, FieldLimits.LeastTemperature, FieldLimits.MostTemperature);
             case 9 when reader.ValueTextEquals("cpu_usage"u8):
-                return Metric(ref reader, "cpu_usage", ref cpuUsage);
+                return Metric(ref reader, "cpu_usage", ref cpuUsage, most: 100);
             case 9 when reader.ValueTextEquals("is_online"u8):
                 // Whether a device is connected is for us to see, not for it to say.
                 return Next(ref reader, "is_online") && FieldReader.TryFlag(ref reader, out _);
@@ -58,7 +59,7 @@ internal struct ReportedFields
             case 14 when reader.ValueTextEquals("is_undervolted"u8):
                 return Next(ref reader, "is_undervolted") && FieldReader.TryFlag(ref reader, out var undervolted) && Set(isUndervolted = undervolted);
             case 17 when isV2 && reader.ValueTextEquals("download_progress"u8):
-                return Integer(ref reader, "download_progress", ref downloadProgress);
+                return Progress(ref reader, "download_progress", ref downloadProgress);
             case 18 when reader.ValueTextEquals("supervisor_version"u8):
                 return Text(ref reader, "supervisor_version", out var supervisor) && Set(supervisorVersion = supervisor is null ? null : FieldLimits.Cut(supervisor, FieldLimits.SupervisorVersion));
             case 18 when reader.ValueTextEquals("provisioning_state"u8):
@@ -66,7 +67,7 @@ internal struct ReportedFields
             case 20 when reader.ValueTextEquals("storage_block_device"u8):
                 return Text(ref reader, "storage_block_device", out var block) && Set(storageBlockDevice = block is null ? null : FieldLimits.Cut(block, FieldLimits.Text));
             case 21 when reader.ValueTextEquals("provisioning_progress"u8):
-                return Integer(ref reader, "provisioning_progress", ref provisioningProgress);
+                return Progress(ref reader, "provisioning_progress", ref provisioningProgress);
             case 26 when isV2 && reader.ValueTextEquals("should_be_running__release"u8):
                 return Pin(ref reader, report);
             default:
@@ -116,19 +117,19 @@ internal struct ReportedFields
         return FieldReader.TryText(ref reader, out text);
     }
 
-    private bool Integer(ref Utf8JsonReader reader, string field, ref Reported<int?> value)
+    private bool Progress(ref Utf8JsonReader reader, string field, ref Reported<int?> value)
     {
         Next(ref reader, field);
-        if (!FieldReader.TryInteger(ref reader, out var number))
+        if (!FieldReader.TryProgress(ref reader, out var number))
             return false;
         value = number;
         return true;
     }
 
-    private bool Metric(ref Utf8JsonReader reader, string field, ref Reported<int?> value)
+    private bool Metric(ref Utf8JsonReader reader, string field, ref Reported<int?> value, int least = 0, int most = int.MaxValue)
     {
         Next(ref reader, field);
-        if (!FieldReader.TryMetric(ref reader, out var number))
+        if (!FieldReader.TryMetric(ref reader, least, most, out var number))
             return false;
         value = number;
         return true;
@@ -161,13 +162,13 @@ internal struct ReportedFields
         Next(ref reader, "api_port");
         if (isV2 && reader.TokenType == JsonTokenType.String)
         {
-            if (!int.TryParse(reader.GetString(), System.Globalization.NumberStyles.None, System.Globalization.CultureInfo.InvariantCulture, out var port))
+            if (!int.TryParse(reader.GetString(), System.Globalization.NumberStyles.None, System.Globalization.CultureInfo.InvariantCulture, out var port) || port > FieldLimits.MostPort)
                 return false;
             apiPort = port;
             return true;
         }
 
-        if (!FieldReader.TryInteger(ref reader, out var number))
+        if (!FieldReader.TryInteger(ref reader, 0, FieldLimits.MostPort, out var number))
             return false;
         apiPort = number;
         return true;

@@ -24,7 +24,7 @@ internal sealed class StateReportEndpoints(FleetPresence presence, Callers calle
             return;
         }
 
-        if (await DeviceBody.ReadAsync(context) is not { } body)
+        if (await DeviceBody.ReadAsync(context, callers) is not { } body)
         {
             await TooLargeAsync(context);
             return;
@@ -57,16 +57,16 @@ internal sealed class StateReportEndpoints(FleetPresence presence, Callers calle
             return;
         }
 
-        if (await DeviceBody.ReadAsync(context) is not { } body)
-        {
-            await TooLargeAsync(context);
-            return;
-        }
-
         var auth = presence.Authenticate(uuid, secret, out var slot);
         switch (auth)
         {
             case DeviceAuth.Ok:
+                if (await DeviceBody.ReadAsync(context) is not { } body)
+                {
+                    await TooLargeAsync(context);
+                    return;
+                }
+
                 var parsed = DeviceBody.IsJson(context.Request) ? StateReportParser.ParseV2(body.Span) : new() { Verdict = ReportVerdict.Invalid, Problem = "The body must be JSON." };
                 if (parsed.Verdict == ReportVerdict.Malformed)
                     await DeviceAnswers.SentenceAsync(context, StatusCodes.Status400BadRequest, parsed.Problem);

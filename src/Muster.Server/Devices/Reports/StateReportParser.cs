@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Muster.Core.Status;
+using Muster.Core.Text;
 
 namespace Muster.Server.Devices.Reports;
 
@@ -23,7 +24,7 @@ internal static class StateReportParser
         catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
             // InvalidOperationException: a string that is no valid text (bad UTF-8, half of a surrogate pair).
-            report.Refuse(ReportVerdict.Malformed, "The body is not valid JSON.");
+            report.Refuse(ReportVerdict.Malformed, JsonText.Problem(body) ?? JsonText.Malformed);
         }
 
         return report;
@@ -39,7 +40,7 @@ internal static class StateReportParser
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
-            report.Refuse(ReportVerdict.Malformed, "The body is not valid JSON.");
+            report.Refuse(ReportVerdict.Malformed, JsonText.Problem(body) ?? JsonText.Malformed);
         }
 
         return report;
@@ -261,7 +262,7 @@ internal static class StateReportParser
             else if (reader.ValueTextEquals("download_progress"u8))
             {
                 reader.Read();
-                if (!FieldReader.TryInteger(ref reader, out progress))
+                if (!FieldReader.TryProgress(ref reader, out progress))
                     return false;
             }
             else
@@ -335,8 +336,8 @@ internal static class StateReportParser
                 else if (reader.ValueTextEquals("download_progress"u8))
                 {
                     reader.Read();
-                    if (!FieldReader.TryInteger(ref reader, out progress))
-                        return report.Refuse(ReportVerdict.Invalid, "\"download_progress\" must be a whole number.");
+                    if (!FieldReader.TryProgress(ref reader, out progress))
+                        return report.Refuse(ReportVerdict.Invalid, "\"download_progress\" must be a whole number from 0 to 100.");
                 }
                 else
                 {

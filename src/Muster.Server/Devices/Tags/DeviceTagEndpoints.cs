@@ -1,4 +1,6 @@
 using System.Text.Json;
+using Muster.Core.Access;
+using Muster.Core.Text;
 using Muster.Server.Presence;
 using Muster.Server.Resources;
 using Muster.Storage;
@@ -18,7 +20,7 @@ internal sealed class DeviceTagEndpoints(FleetPresence presence, Callers callers
             return;
         }
 
-        if (await DeviceBody.ReadAsync(context) is not { } body)
+        if (await DeviceBody.ReadAsync(context, callers) is not { } body)
         {
             await DeviceAnswers.SentenceAsync(context, StatusCodes.Status413PayloadTooLarge, $"The request may have {DeviceBody.Limit / 1024} KiB.");
             return;
@@ -28,6 +30,12 @@ internal sealed class DeviceTagEndpoints(FleetPresence presence, Callers callers
         var auth = presence.Authenticate(uuid, secret, out var slot);
         if (auth != DeviceAuth.Ok)
         {
+            if (uuid.Length == 0 && problem is not null && (await callers.OfAsync(context)).KeyRoles.Length > 0)
+            {
+                await DeviceAnswers.SentenceAsync(context, StatusCodes.Status400BadRequest, problem);
+                return;
+            }
+
             if (auth is DeviceAuth.Deleted or DeviceAuth.Frozen || (await callers.OfAsync(context)).KeyRoles.Length > 0)
                 await DeviceAnswers.EmptyAsync(context, StatusCodes.Status401Unauthorized);
             else
@@ -42,7 +50,12 @@ internal sealed class DeviceTagEndpoints(FleetPresence presence, Callers callers
             return;
         }
 
-        await WriteAsync(presence.DeviceId(slot), tags, context.RequestAborted);
+        if (!await WriteAsync(presence.DeviceId(slot), tags, context.RequestAborted))
+        {
+            await DeviceAnswers.SentenceAsync(context, StatusCodes.Status400BadRequest, $"A device may have {OwnerBounds.MostEntries} tags.");
+            return;
+        }
+
         context.Response.StatusCode = StatusCodes.Status200OK;
     }
 
@@ -72,9 +85,13 @@ internal sealed class DeviceTagEndpoints(FleetPresence presence, Callers callers
                 _ => null,
             });
         }
-        catch (Exception e) when (e is JsonException or InvalidOperationException)
+        catch (JsonException)
         {
-            return ("", tags, null);
+            return ("", tags, JsonText.Malformed);
+        }
+        catch (InvalidOperationException)
+        {
+            return ("", tags, JsonText.Problem(body.Span) ?? JsonText.Malformed);
         }
     }
 
@@ -84,27 +101,60 @@ internal sealed class DeviceTagEndpoints(FleetPresence presence, Callers callers
             return "A tag's value must be a text.";
         if (tag.Name.Length is 0 or > MaxKey || tag.Name.Any(char.IsWhiteSpace))
             return $"A tag's key must have 1 to {MaxKey} characters and no whitespace.";
+        if (NameRule.Problem(tag.Name) is { } problem)
+            return $"A tag's key {problem}.";
         if (tag.Name.StartsWith("io.balena.", StringComparison.Ordinal) || tag.Name.StartsWith("io.resin.", StringComparison.Ordinal))
             return "Tag keys beginning with io.balena. and io.resin. are reserved.";
-        var value = tag.Value.GetString()!;
-        return value.Length > MaxValue || value.Contains('\0', StringComparison.Ordinal) || tag.Name.Contains('\0', StringComparison.Ordinal)
-            ? $"A tag's value may have {MaxValue} characters and no NUL."
+        var value = Text(tag.Value);
+        return value is null || value.Length > MaxValue || !WireText.IsStorable(value)
+            ? $"The value of \"{tag.Name}\" may have {MaxValue} characters, must be valid Unicode and hold no NUL."
             : null;
     }
 
-    private Task WriteAsync(long deviceId, List<(string Key, string Value)> tags, CancellationToken cancellation) => database.WriteAsync(
-        async write =>
+    private static string? Text(JsonElement value)
+    {
+        try
         {
-            var now = time.GetUtcNow().ToUnixTimeMilliseconds();
-            foreach (var (key, value) in tags)
-            {
-                await using var command = write.Command(
-                    """
-                    INSERT INTO device_tag (device_id, tag_key, value, created_at, modified_at) VALUES (@p0, @p1, @p2, @p3, @p3)
-                    ON CONFLICT (device_id, tag_key) DO UPDATE SET value = excluded.value, modified_at = excluded.modified_at
-                    """, deviceId, key, value, now);
-                await command.ExecuteNonQueryAsync(cancellation);
-            }
-        },
-        cancellation);
+            return value.GetString();
+        }
+        catch (InvalidOperationException)
+        {
+            return null;
+        }
+    }
+
+    /// <summary>False when the device would have more tags than it may; nothing is written then.</summary>
+    private async Task<bool> WriteAsync(long deviceId, List<(string Key, string Value)> tags, CancellationToken cancellation)
+    {
+        try
+        {
+            await database.WriteAsync(
+                async write =>
+                {
+                    var now = time.GetUtcNow().ToUnixTimeMilliseconds();
+                    foreach (var (key, value) in tags)
+                    {
+                        await using var command = write.Command(
+                            """
+                            INSERT INTO device_tag (device_id, tag_key, value, created_at, modified_at) VALUES (@p0, @p1, @p2, @p3, @p3)
+                            ON CONFLICT (device_id, tag_key) DO UPDATE SET value = excluded.value, modified_at = excluded.modified_at
+                            """, deviceId, key, value, now);
+                        await command.ExecuteNonQueryAsync(cancellation);
+                    }
+
+                    await using var count = write.Command("SELECT count(*) FROM device_tag WHERE device_id = @p0", deviceId);
+                    if ((long)(await count.ExecuteScalarAsync(cancellation))! > OwnerBounds.MostEntries)
+                        throw new TooManyTagsException();
+                },
+                cancellation);
+            return true;
+        }
+        catch (TooManyTagsException)
+        {
+            return false;
+        }
+    }
+
+    /// <summary>Rolls the transaction back.</summary>
+    private sealed class TooManyTagsException : Exception;
 }

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text.Json;
 using Microsoft.AspNetCore.Mvc;
 using Muster.Core.Access;
+using Muster.Core.Text;
 using Muster.Server.Presence;
 using Muster.Storage;
 
@@ -59,8 +60,7 @@ internal static class ApiKeyEndpoints
         if (expiryIsNeeded && !body.Fields.ContainsKey("expiryDate"))
             throw RefusedException.Invalid(BadExpiry);
         var roles = RolesOf(body);
-        if (!body.Fields.TryGetValue("actorTypeId", out var idField) || !idField.TryGetInt64(out var id))
-            throw RefusedException.Invalid();
+        var id = body.Number("actorTypeId") ?? throw RefusedException.Invalid("\"actorTypeId\" is required.");
         switch (body.Text("actorType"))
         {
             case "user" when IsSession(caller) && id == caller.SubjectId:
@@ -79,12 +79,12 @@ internal static class ApiKeyEndpoints
     private static string RolesOf(RequestBody body)
     {
         if (!body.Fields.TryGetValue("roles", out var list) || list.ValueKind != JsonValueKind.Array || list.GetArrayLength() is 0 or > 10)
-            throw RefusedException.Invalid();
+            throw RefusedException.Invalid("\"roles\" must be an array of 1 to 10 roles.");
         List<string> roles = [];
         foreach (var role in list.EnumerateArray())
         {
             if (role.ValueKind != JsonValueKind.String)
-                throw RefusedException.Invalid();
+                throw RefusedException.Invalid("\"roles\" must be an array of 1 to 10 roles.");
             var word = role.GetString()!;
             if (word is not (AccessRule.DeviceKey or AccessRule.ProvisioningKey or AccessRule.UserKey))
                 throw new RefusedException(StatusCodes.Status404NotFound, $"Role '{word}' not found");
@@ -97,6 +97,8 @@ internal static class ApiKeyEndpoints
     private static async Task<IResult> MakeAsync(Database database, ApiKeys keys, long actor, string roles, RequestBody body)
     {
         var (name, description) = (Limited(body.Text("name")), Limited(body.Text("description")));
+        if (name is { Length: > 0 } && NameRule.Problem(name) is { } problem)
+            throw RefusedException.Invalid($"The name {problem}.");
         var expiry = Expiry(body);
         var key = ApiKeys.Generate();
         await database.WriteAsync(write => keys.AddAsync(write, actor, key, roles, name, description, expiry));

@@ -2,6 +2,7 @@ using System.Data.Common;
 using System.Security.Cryptography;
 using Microsoft.AspNetCore.Identity;
 using Muster.Core.Access;
+using Muster.Core.Text;
 using Muster.Storage;
 
 namespace Muster.Server.Resources.Accounts;
@@ -26,7 +27,7 @@ public sealed class People(Database database, ApiKeys keys, Callers callers, Tim
     {
         username ??= UsernameOf(email);
         Check(email.Length is >= 3 and <= 254 && email.Contains('@', StringComparison.Ordinal) && !email.Any(char.IsWhiteSpace), "That is no e-mail address.");
-        Check(username.Length is >= 1 and <= 70 && !username.Any(char.IsWhiteSpace), "A user name has 1 to 70 characters and no white space.");
+        Check(username.Length is >= 1 and <= 70 && !username.Any(char.IsWhiteSpace) && NameRule.Problem(username) is null, "A user name has 1 to 70 characters and no white space.");
         CheckPassword(password);
         return await database.WriteAsync(async write => (await AddUserAsync(write, email, username, password, isServerAdmin)).Id);
     }
@@ -52,7 +53,7 @@ public sealed class People(Database database, ApiKeys keys, Callers callers, Tim
     public async Task<long> CreateOrganizationAsync(string name, string handle, string? owner = null)
     {
         Check(IsHandle(handle), "A handle has 1 to 60 lower-case letters, digits, '_' or '-'.");
-        Check(name.Length is >= 1 and <= 255, "An organization's name has 1 to 255 characters.");
+        Check(name.Length is >= 1 and <= 255 && NameRule.Problem(name) is null, "An organization's name has 1 to 255 characters that can be seen.");
         var account = owner is null ? null : await FindAsync(owner) ?? throw new ArgumentException($"There is no account {owner}.");
         var id = await database.WriteAsync(write => AddOrganizationAsync(write, name, handle, account?.Id));
         callers.Forget();

@@ -12,6 +12,7 @@ internal static class DownloadConfigEndpoints
             ConfigAsync(context, context.Request.Query.ToDictionary(q => q.Key, q => q.Value.ToString()), callers, configs, time));
         routes.MapPost("/download-config", async (HttpContext context, Callers callers, DeviceConfigs configs, TimeProvider time) =>
         {
+            await callers.OfAsync(context); // who is known may send more
             var body = await RequestBody.ReadAsync(context.Request, context.RequestAborted);
             // Options may stand in the query too; the body's win.
             var options = context.Request.Query.ToDictionary(q => q.Key, q => q.Value.ToString());

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
+using Muster.Core.Text;
 using Muster.Storage.Resources;
 
 namespace Muster.Server.Resources.Writes;
@@ -56,7 +57,7 @@ internal static class FieldConversion
         return field.Type switch
         {
             FieldType.Text => TextOf(resource, field, value),
-            FieldType.Number => Whole(field, value, int.MinValue, int.MaxValue),
+            FieldType.Number => Whole(field, value, 0, int.MaxValue),
             FieldType.Size => Whole(field, value, 0, long.MaxValue),
             FieldType.Reference => Whole(field, value.ValueKind == JsonValueKind.Object && value.TryGetProperty("__id", out var id) ? id : value, 0, long.MaxValue),
             FieldType.Flag => FlagOf(field, value),
@@ -70,8 +71,8 @@ internal static class FieldConversion
         if (value.ValueKind != JsonValueKind.String)
             throw Wrong(field, "a text");
         var text = value.GetString()!;
-        if (text.Contains('\0', StringComparison.Ordinal))
-            throw Wrong(field, "a text without NUL characters");
+        if (!WireText.IsStorable(text))
+            throw RefusedException.Invalid(JsonText.NotText(field.Name));
         if (field.MaxLength is { } most && (text.Length > most || text.Length < field.MinLength))
         {
             var least = field.MinLength switch
@@ -83,6 +84,9 @@ internal static class FieldConversion
             throw RefusedException.Invalid($"It is necessary that each {Words(resource.Name)} has {Article(Words(field.Name))} that has a Length (Type) that {least}is less than or equal to {most}.");
         }
 
+        // That nothing is given at all is for the length to judge.
+        if (field.IsName && text.Length > 0 && NameRule.Problem(text) is { } problem)
+            throw RefusedException.Invalid($"\"{field.Name}\" {problem}.");
         return text;
     }
 
@@ -94,7 +98,7 @@ internal static class FieldConversion
             JsonValueKind.String => long.TryParse(value.GetString(), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var number) && In(number),
             _ => false,
         };
-        return ok ? long.Parse(value.ToString(), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture) : throw Wrong(field, "a whole number");
+        return ok ? long.Parse(value.ToString(), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture) : throw Wrong(field, $"a whole number from {least} to {most}");
         bool In(long number) => number >= least && number <= most;
     }
 
@@ -124,6 +128,8 @@ internal static class FieldConversion
             throw Wrong(field, "a JSON document");
         try
         {
+            if (JsonText.Problem(System.Text.Encoding.UTF8.GetBytes(value.GetString()!)) is not null)
+                throw Wrong(field, "a JSON document");
             using var document = JsonDocument.Parse(value.GetString()!);
             return document.RootElement.ValueKind is JsonValueKind.Object or JsonValueKind.Array ? document.RootElement.GetRawText() : throw Wrong(field, "a JSON document");
         }

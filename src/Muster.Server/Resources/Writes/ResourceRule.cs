@@ -1,3 +1,6 @@
+using Muster.Core.Access;
+using Muster.Storage.Resources;
+
 namespace Muster.Server.Resources.Writes;
 
 /// <summary>
@@ -26,5 +29,18 @@ internal class ResourceRule
     /// <summary>No row answers to what was asked for.</summary>
     public virtual void NothingToRemove()
     {
+    }
+
+    /// <summary>After a write: no owner of these rows may have more of them, or more text in them, than it may.</summary>
+    protected static async Task BoundAsync(Write write, IReadOnlyList<long> ids, int most = OwnerBounds.MostEntries)
+    {
+        var resource = write.Resource;
+        var owner = resource.Fields.First(field => field is { Type: FieldType.Reference, Column: not null }).Column;
+        var size = resource.Field("value") is null ? "0" : "sum(length(value))";
+        var over = await write.RowsOfAsync(ids,
+            $"SELECT 1 FROM {resource.Table} WHERE {owner} IN (SELECT {owner} FROM {resource.Table} WHERE id IN ({{ids}})) GROUP BY {owner} HAVING count(*) > {most} OR {size} > {OwnerBounds.MostCharacters}",
+            r => r.GetInt32(0));
+        if (over.Count > 0)
+            throw RefusedException.Invalid($"There can be at most {most} of {resource.Name} with one owner, with {OwnerBounds.MostCharacters} characters in their values.");
     }
 }

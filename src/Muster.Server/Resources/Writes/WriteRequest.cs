@@ -19,7 +19,7 @@ internal sealed record WriteRequest(ResourceModel Model, Resource Resource, Reso
         var resource = model.Resource(query.Resource) ?? throw RefusedException.Unknown(caller, query.Resource);
         if (!AccessRule.AllowsSomewhere(caller, resource.Name, act, []))
             throw RefusedException.NotPermitted();
-        var body = act == Act.Delete ? RequestBody.Empty : await RequestBody.ReadAsync(context.Request, context.RequestAborted);
+        var body = act == Act.Delete ? RequestBody.Empty : await RequestBody.ReadAsync(context.Request, context.RequestAborted, withFiles: resource.Name == "release_asset");
         return new WriteRequest(model, resource, query, caller, body);
     }
 }

@@ -2,6 +2,7 @@ using System.Buffers.Binary;
 using System.Net;
 using System.Text;
 using System.Text.RegularExpressions;
+using Muster.Core.Access;
 
 namespace Muster.Server.Resources.Writes.Rules;
 
@@ -22,6 +23,8 @@ internal sealed partial class PublicKeyRule : ResourceRule
     private const int LongestKey = 8_000;
 
     public override Task CreatingAsync(Write write, RowValues row) => CheckAsync(row);
+
+    public override Task CreatedAsync(Write write, RowValues row, long id) => BoundAsync(write, [id], OwnerBounds.MostPublicKeys);
 
     public override Task ChangingAsync(Write write, RowValues row, IReadOnlyList<long> ids) => CheckAsync(row);
 

@@ -14,14 +14,26 @@ internal class TagRule : ResourceRule
             throw RefusedException.Invalid($"Tag keys beginning with {reserved} are reserved.");
         return Task.CompletedTask;
     }
+
+    public override Task CreatedAsync(Write write, RowValues row, long id) => BoundAsync(write, [id]);
+
+    public override Task ChangedAsync(Write write, RowValues row, IReadOnlyList<long> ids) => BoundAsync(write, ids);
 }
 
 /// <summary>Tags of devices: who looks at one sees them change.</summary>
 internal sealed class DeviceTagRule : TagRule
 {
-    public override Task CreatedAsync(Write write, RowValues row, long id) => EditedAsync(write, [id]);
+    public override async Task CreatedAsync(Write write, RowValues row, long id)
+    {
+        await base.CreatedAsync(write, row, id);
+        await EditedAsync(write, [id]);
+    }
 
-    public override Task ChangedAsync(Write write, RowValues row, IReadOnlyList<long> ids) => EditedAsync(write, ids);
+    public override async Task ChangedAsync(Write write, RowValues row, IReadOnlyList<long> ids)
+    {
+        await base.ChangedAsync(write, row, ids);
+        await EditedAsync(write, ids);
+    }
 
     public override Task RemovingAsync(Write write, IReadOnlyList<long> ids) => EditedAsync(write, ids);
 

@@ -14,9 +14,17 @@ internal class VariableRule(string cause, Action<string> checkName, string nameC
         return Task.CompletedTask;
     }
 
-    public override Task CreatedAsync(Write write, RowValues row, long id) => ReachAsync(write, [id]);
+    public override async Task CreatedAsync(Write write, RowValues row, long id)
+    {
+        await BoundAsync(write, [id]);
+        await ReachAsync(write, [id]);
+    }
 
-    public override Task ChangedAsync(Write write, RowValues row, IReadOnlyList<long> ids) => ReachAsync(write, ids);
+    public override async Task ChangedAsync(Write write, RowValues row, IReadOnlyList<long> ids)
+    {
+        await BoundAsync(write, ids);
+        await ReachAsync(write, ids);
+    }
 
     public override Task RemovingAsync(Write write, IReadOnlyList<long> ids) => ReachAsync(write, ids);
 
