@@ -5,6 +5,7 @@ using System.Net;
 using Muster.Storage;
 using Muster.Storage.Postgres;
 using Muster.Storage.Sqlite;
+using Muster.Tests;
 using Muster.Tests.Storage;
 
 namespace Muster.EndToEnd.Tests;
@@ -16,7 +17,7 @@ internal sealed class ServerProcess : IAsyncDisposable
     public const string Password = "correct horse 7";
 
     private const int KeptLines = 400;
-    private static readonly TimeSpan StartLimit = TimeSpan.FromSeconds(90);
+    private static readonly TimeSpan StartLimit = TimeSpan.FromMinutes(5);
     private static readonly string Executable = Path.Combine(AppContext.BaseDirectory, "muster");
 
     private readonly string? connection;
@@ -96,6 +97,7 @@ internal sealed class ServerProcess : IAsyncDisposable
         process.ErrorDataReceived += (_, e) => Read(e.Data);
         process.Exited += (_, _) => listening.TrySetException(new InvalidOperationException($"muster ended before it listened:\n{Output}"));
         process.Start();
+        RunGuard.EndWithRun(process.Id);
         process.BeginOutputReadLine();
         process.BeginErrorReadLine();
         Address = await listening.Task.WaitAsync(StartLimit);
@@ -187,6 +189,7 @@ internal sealed class ServerProcess : IAsyncDisposable
     private async Task<int> EndAsync()
     {
         await process!.WaitForExitAsync();
+        RunGuard.Ended(process.Id);
         var code = process.ExitCode;
         process.Dispose();
         process = null;

@@ -134,7 +134,7 @@ internal static class DeviceResources
             Instant("changed_api_heartbeat_state_on__date", "heartbeat_changed_at").Nullable(),
             Text("uuid").AtFirst().UpTo(62, 32),
             Text("local_id").Nullable(),
-            Text("device_name", "name").Writable().UpTo(255, 1).Named(),
+            Text("device_name", "name").Writable().UpTo(255, 1),
             Text("note").Nullable().Writable().UpTo(1 << 20),
             Reference("is_of__device_type", "device_type_id", "device_type", "describes__device").Writable().Required(),
             Reference("belongs_to__application", "fleet_id", "application", "owns__device").Writable().Required(),

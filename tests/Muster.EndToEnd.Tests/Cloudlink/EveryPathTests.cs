@@ -125,12 +125,12 @@ public sealed class EveryPathTests(Browser browser)
         await page.SignInAsync();
         await page.OpenAsync($"/devices/{device.Uuid}?tab=terminal");
         await page.GetByRole(AriaRole.Button, new() { NameRegex = new("^Open") }).ClickAsync();
-        await Expect(page.Locator("muster-terminal [role=status]")).ToHaveTextAsync("Connected.", new() { Timeout = 30_000 });
+        await Expect(page.Locator("muster-terminal [role=status]")).ToHaveTextAsync("Connected.");
         await page.Locator(".xterm-helper-textarea").FocusAsync();
         await page.Keyboard.TypeAsync("echo reached $((6 * 7)); ip -brief addr show dev eth0\n");
-        await Expect(page.Locator(".xterm-rows")).ToContainTextAsync("reached 42", new() { Timeout = 30_000 });
+        await Expect(page.Locator(".xterm-rows")).ToContainTextAsync("reached 42");
         // On the device, and on no other machine.
-        await Expect(page.Locator(".xterm-rows")).ToContainTextAsync(device.Address, new() { Timeout = 30_000 });
+        await Expect(page.Locator(".xterm-rows")).ToContainTextAsync(device.Address);
         await page.Context.CloseAsync();
     }
 

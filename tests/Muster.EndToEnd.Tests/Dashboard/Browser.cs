@@ -7,11 +7,15 @@ namespace Muster.EndToEnd.Tests.Dashboard;
 /// <summary>Debian's Chromium, started once for all tests of the pages.</summary>
 public sealed class Browser : IAsyncLifetime
 {
+    /// <summary>How long a page may take on a machine that is busy with something else; only a failure waits so long.</summary>
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(90);
+
     private IPlaywright? playwright;
     private IBrowser? chromium;
 
     public async ValueTask InitializeAsync()
     {
+        Assertions.SetDefaultExpectTimeout((float)Patience.TotalMilliseconds);
         playwright = await Playwright.CreateAsync();
         chromium = await playwright.Chromium.LaunchAsync(new()
         {
@@ -32,7 +36,7 @@ public sealed class Browser : IAsyncLifetime
             TimezoneId = "Europe/Berlin",
             Locale = "en-GB",
         });
-        context.SetDefaultTimeout(20_000);
+        context.SetDefaultTimeout((float)Patience.TotalMilliseconds);
         return await context.NewPageAsync();
     }
 

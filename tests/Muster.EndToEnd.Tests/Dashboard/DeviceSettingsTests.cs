@@ -90,7 +90,7 @@ public sealed class DeviceSettingsTests(Browser browser, DeviceSettingsTests.Ser
         }
 
         await other.EvaluateAsync("window.stays = true");
-        var soon = new LocatorAssertionsToContainTextOptions { Timeout = 2_000 };
+        var soon = new LocatorAssertionsToContainTextOptions { Timeout = (float)Machine.Stretched(TimeSpan.FromSeconds(2)).TotalMilliseconds };
         await one.GetByRole(AriaRole.Button, new() { Name = "Rename the device" }).ClickAsync();
         await one.GetByLabel("Name of the device").FillAsync("lantern");
         await one.GetByRole(AriaRole.Button, new() { Name = "Save" }).ClickAsync();

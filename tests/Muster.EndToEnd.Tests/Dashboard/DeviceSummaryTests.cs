@@ -59,7 +59,7 @@ public sealed class DeviceSummaryTests(Browser browser, DeviceSummaryTests.Serve
         await page.EvaluateAsync("window.stays = true");
 
         await device.PollAsync();
-        await Expect(page.Locator(".pill").First).ToContainTextAsync("Reduced Functionality", new() { Timeout = 2_000 });
+        await Expect(page.Locator(".pill").First).ToContainTextAsync("Reduced Functionality", new() { Timeout = (float)Machine.Stretched(TimeSpan.FromSeconds(2)).TotalMilliseconds });
         await device.ReportAsync(release.Report(37, new() { ["cpu_usage"] = 42, ["memory_usage"] = 300, ["memory_total"] = 1000 }));
         await Expect(page.Locator(".pill").First).ToContainTextAsync("Updating");
         var services = page.GetByRole(AriaRole.Region, new() { Name = "Services" });

@@ -129,7 +129,7 @@ public sealed class DevicesPageTests(Browser browser, DevicesPageTests.Server st
 
         await page.Locator(Row("b-second")).HoverAsync();
         await first.PollAsync();
-        await Expect(page.Locator(Row("a-first"))).ToContainTextAsync("Reduced Functionality", new() { Timeout = 1_500 });
+        await Expect(page.Locator(Row("a-first"))).ToContainTextAsync("Reduced Functionality", new() { Timeout = (float)Machine.Stretched(TimeSpan.FromSeconds(1.5)).TotalMilliseconds });
         await Expect(page.Locator(".note")).ToContainTextAsync("1 device changed the list");
         await ShowsAsync(page, "a-first", "b-second");
 

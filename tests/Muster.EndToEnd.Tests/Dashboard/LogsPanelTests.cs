@@ -24,7 +24,7 @@ public sealed class LogsPanelTests(Browser browser)
         await Expect(lines).ToContainTextAsync(["[system]Supervisor starting"]);
 
         await device.LogAsync(Line(begin + 1, "lit <b>bright</b>", release.ServiceId), Line(begin + 2, "bulb too hot", release.ServiceId, isError: true));
-        await Expect(lines).ToContainTextAsync(["Supervisor starting", "[main]lit <b>bright</b>", "[main, error]bulb too hot"], new() { Timeout = 2_000 });
+        await Expect(lines).ToContainTextAsync(["Supervisor starting", "[main]lit <b>bright</b>", "[main, error]bulb too hot"], new() { Timeout = (float)Machine.Stretched(TimeSpan.FromSeconds(2)).TotalMilliseconds });
 
         await page.GetByLabel("Filter lines by text").FillAsync("BRIGHT");
         await Expect(lines).ToContainTextAsync(["lit <b>bright</b>"]);

@@ -201,7 +201,7 @@ public sealed class TerminalTests(Browser browser) : IAsyncLifetime
         await page.Keyboard.TypeAsync(line + "\n");
     }
 
-    private Task ExpectOnScreenAsync(string text) => Expect(Screen).ToContainTextAsync(text, new() { Timeout = 30_000 });
+    private Task ExpectOnScreenAsync(string text) => Expect(Screen).ToContainTextAsync(text);
 
     /// <summary>As <c>stty size</c> shows it.</summary>
     private Task<string> SizeAsync() => page.EvaluateAsync<string>("() => { const { rows, cols } = document.querySelector('muster-terminal').terminal; return `${rows} ${cols}`; }");

@@ -67,6 +67,57 @@ public sealed class DeviceLogTests
     }
 
     [Fact]
+    public async Task Half_an_emoji_costs_no_line()
+    {
+        await using var world = await StartAsync();
+        const string batch = """[{"message":"one","timestamp":1},{"message":"cut \ud83d","timestamp":2,"\udead":1},{"message":"three","timestamp":3}]""";
+        Assert.Equal(201, (await world.SendAsync("POST", $"/device/v2/{Uuid}/logs", RecordedWorld.As(Key), batch, "application/json")).Status);
+        const string rows = """
+            {"message":"four","timestamp":4}
+            {"message":"cut \ude80","timestamp":5}
+            {"message":"six","timestamp":6}
+
+            """;
+        Assert.Equal(201, (await world.SendAsync("POST", $"/device/v2/{Uuid}/log-stream", RecordedWorld.As(Key), rows, "application/x-ndjson")).Status);
+        Assert.Equal(["one", "cut \ufffd", "three", "four", "cut \ufffd", "six"], await MessagesAsync(world));
+    }
+
+    [Fact]
+    public async Task Gzip_that_grows_out_of_all_proportion_is_refused_before_it_is_inflated()
+    {
+        await using var world = await StartAsync();
+        using var packed = new MemoryStream();
+        await using (var gzip = new GZipStream(packed, CompressionLevel.SmallestSize, leaveOpen: true))
+            await gzip.WriteAsync(Enumerable.Repeat((byte)'\n', 60_000_000).ToArray(), TestContext.Current.CancellationToken);
+        Assert.InRange(packed.Length, 1, 100_000);
+        Assert.Equal(400, await PostGzipAsync(world, packed.ToArray()));
+    }
+
+    [Fact]
+    public async Task The_log_of_a_device_that_says_one_thing_over_and_over_is_taken()
+    {
+        await using var world = await StartAsync();
+        using var packed = new MemoryStream();
+        await using (var gzip = new GZipStream(packed, CompressionLevel.SmallestSize, leaveOpen: true))
+        {
+            foreach (var i in Enumerable.Range(0, 8_000))
+                await gzip.WriteAsync(Encoding.UTF8.GetBytes($"{{\"message\":\"sensor read\",\"timestamp\":{1_790_000_000_000 + i}}}\n"), TestContext.Current.CancellationToken);
+        }
+
+        Assert.Equal(201, await PostGzipAsync(world, packed.ToArray()));
+    }
+
+    private static async Task<int> PostGzipAsync(RecordedWorld world, byte[] body)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Post, $"/device/v2/{Uuid}/log-stream") { Content = new ByteArrayContent(body) };
+        request.Headers.TryAddWithoutValidation("Authorization", $"Bearer {Key}");
+        request.Content.Headers.ContentType = new("application/x-ndjson");
+        request.Content.Headers.ContentEncoding.Add("gzip");
+        using var answer = await world.Http.SendAsync(request);
+        return (int)answer.StatusCode;
+    }
+
+    [Fact]
     public async Task An_endless_line_is_refused()
     {
         await using var world = await StartAsync();

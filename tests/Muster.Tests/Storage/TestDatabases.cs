@@ -36,6 +36,13 @@ public static class TestDatabases
         return kind == Sqlite ? (null, directory) : (await (await Server.Value).CreateDatabaseAsync($"t{Interlocked.Increment(ref counter)}_{Environment.ProcessId}"), directory);
     }
 
+    /// <summary>Stops the run's PostgreSQL, if one was started.</summary>
+    internal static async Task StopAsync()
+    {
+        if (Server.IsValueCreated)
+            await (await Server.Value).StopServerAsync();
+    }
+
     private static async Task<Database> OpenEmptyAsync(string kind)
     {
         var (connection, directory) = await LocationAsync(kind);
@@ -63,35 +70,32 @@ public sealed class PostgresServer
         if (Environment.UserName == "root")
             await RunAsync("chown", "postgres", directory);
         var server = new PostgresServer(directory, binaries);
-        AppDomain.CurrentDomain.ProcessExit += (_, _) => server.Stop();
+        RunGuard.RemoveWithRun(directory);
         await server.PostgresAsync("initdb", "-D", $"{directory}/data", "-A", "trust", "-U", "postgres", "--no-sync");
         await server.StartServerAsync();
         return server;
     }
 
-    public Task StartServerAsync() =>
-        PostgresAsync("pg_ctl", "-D", $"{directory}/data", "-w", "-l", $"{directory}/log", "-o", $"-k {directory} -c listen_addresses='' -c max_connections=300 -c fsync=off", "start");
+    public async Task StartServerAsync()
+    {
+        await PostgresAsync("pg_ctl", "-D", $"{directory}/data", "-w", "-t", "300", "-l", $"{directory}/log", "-o", $"-k {directory} -c listen_addresses='' -c max_connections=300 -c fsync=off", "start");
+        RunGuard.EndWithRun(Postmaster());
+    }
 
     /// <summary>Stops at once, as a crash would.</summary>
-    public Task StopServerAsync() => PostgresAsync("pg_ctl", "-D", $"{directory}/data", "-m", "immediate", "-w", "stop");
+    public async Task StopServerAsync()
+    {
+        var postmaster = Postmaster();
+        await PostgresAsync("pg_ctl", "-D", $"{directory}/data", "-m", "immediate", "-w", "-t", "300", "stop");
+        RunGuard.Ended(postmaster);
+    }
+
+    private int Postmaster() => int.Parse(File.ReadLines($"{directory}/data/postmaster.pid").First(), System.Globalization.CultureInfo.InvariantCulture);
 
     public async Task<string> CreateDatabaseAsync(string name)
     {
         await PostgresAsync("createdb", "-h", directory, "-U", "postgres", name);
         return $"Host={directory};Username=postgres;Database={name};Maximum Pool Size=20";
-    }
-
-    private void Stop()
-    {
-        try
-        {
-            StopServerAsync().GetAwaiter().GetResult();
-            Directory.Delete(directory, recursive: true);
-        }
-        catch (Exception e) when (e is InvalidOperationException or IOException or UnauthorizedAccessException)
-        {
-            Console.Error.WriteLine($"PostgreSQL of the tests was not stopped: {e.Message}");
-        }
     }
 
     private Task PostgresAsync(string program, params string[] arguments) =>

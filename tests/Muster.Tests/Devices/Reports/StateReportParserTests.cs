@@ -39,6 +39,24 @@ public sealed class StateReportParserTests
     }
 
     [Theory]
+    [InlineData("provisioning_progress", "-1")]
+    [InlineData("provisioning_progress", "101")]
+    [InlineData("api_port", "-48484")]
+    [InlineData("api_port", "65536")]
+    [InlineData("memory_usage", "-1")]
+    [InlineData("storage_total", "-1")]
+    [InlineData("cpu_usage", "-1")]
+    [InlineData("cpu_temp", "-274")]
+    [InlineData("memory_total", "-1e400")]
+    [InlineData("provisioning_state", "\"\\ud83d\"")]
+    public void A_value_out_of_its_range_is_refused_with_the_field(string field, string value)
+    {
+        var parsed = V3($"{{\"{field}\":{value}}}");
+        Assert.NotEqual(ReportVerdict.Ok, parsed.Verdict);
+        Assert.Contains(field == "provisioning_state" ? "text" : field, parsed.Problem, StringComparison.Ordinal);
+    }
+
+    [Theory]
     [InlineData("status", 50)]
     [InlineData("os_version", 70)]
     [InlineData("supervisor_version", 20)]

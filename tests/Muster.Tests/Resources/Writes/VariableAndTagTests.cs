@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using Muster.Core.Access;
 using Muster.Tests.Storage;
 using static Muster.Tests.Resources.World;
 
@@ -87,4 +88,57 @@ public sealed class VariableAndTagTests
     private static async Task<string> ValueAsync(World world) => (await world.RowAsync("/v7/device_tag?$select=value"))["value"]!.GetValue<string>();
 
     private static async Task<string> StatusAsync(World world, JsonNode device) => (await world.RowAsync($"/v7/device({Id(device)})?$select=overall_status"))["overall_status"]!.GetValue<string>();
+
+    [Theory, MemberData(nameof(TestDatabases.Kinds), MemberType = typeof(TestDatabases))]
+    public async Task Tags_and_variables_of_one_owner_have_an_end(string kind)
+    {
+        await using var world = await World.StartAsync(kind);
+        var fleet = await world.FleetAsync("bounded");
+        var device = await world.DeviceAsync(fleet);
+        foreach (var (table, resource, owner, column, id) in ((string, string, string, string, long)[])
+            [("fleet_tag", "application_tag", "application", "fleet_id", Id(fleet)), ("device_tag", "device_tag", "device", "device_id", Id(device)), ("device_environment_variable", "device_environment_variable", "device", "device_id", Id(device))])
+        {
+            var name = resource.EndsWith("tag", StringComparison.Ordinal) ? "tag_key" : "name";
+            await world.Server.Database.WriteAsync(async write =>
+            {
+                for (var i = 0; i < OwnerBounds.MostEntries - 1; i++)
+                {
+                    await using var insert = write.Command($"INSERT INTO {table} ({column}, {name}, value, created_at, modified_at) VALUES (@p0, @p1, '', 0, 0)", id, $"k{i}");
+                    await insert.ExecuteNonQueryAsync();
+                }
+            });
+            Assert.Equal(201, (await world.PostAsync($"/v7/{resource}", new JsonObject { [owner] = id, [name] = "last", ["value"] = "1" })).Status);
+            Assert.Equal(400, (await world.PostAsync($"/v7/{resource}", new JsonObject { [owner] = id, [name] = "more", ["value"] = "1" })).Status);
+            Assert.Equal(200, (await world.PatchAsync($"/v7/{resource}?$filter={owner} eq {id} and {name} eq 'k1'", new JsonObject { ["value"] = "2" })).Status);
+            Assert.Equal(OwnerBounds.MostEntries, await world.Server.ScalarAsync<int>($"SELECT count(*) FROM {table} WHERE {column} = @p0", id));
+        }
+    }
+
+    [Fact]
+    public async Task Whatever_is_named_can_be_seen()
+    {
+        await using var world = await World.StartAsync();
+        var fleet = await world.FleetAsync("visible");
+        var device = await world.DeviceAsync(fleet);
+        foreach (var name in (string[])["   ", "\t", "\u200b", "\u2028", "a\u2028b", "\ud83d"])
+        {
+            foreach (var (resource, body) in ((string, JsonObject)[])
+                [
+                    ("organization", new() { ["name"] = name }),
+                    ("application", new() { ["app_name"] = $"{name}{name}{name}{name}", ["organization"] = await world.OrganizationAsync(), ["is_for__device_type"] = 1 }),
+                    ("device_tag", new() { ["device"] = Id(device), ["tag_key"] = name, ["value"] = "1" }),
+                    ("service", new() { ["application"] = Id(fleet), ["service_name"] = name }),
+                    ("user__has__public_key", new() { ["user"] = 1, ["title"] = name, ["public_key"] = "x" }),
+                ])
+            {
+                Assert.Equal(400, (await world.PostAsync($"/v7/{resource}", body)).Status);
+            }
+
+            Assert.Equal(400, (await world.PatchAsync($"/v7/device({Id(device)})", new JsonObject { ["device_name"] = name })).Status);
+            Assert.Equal(400, (await world.PostAsync("/api-key/user/full", new JsonObject { ["name"] = name })).Status);
+            Assert.Equal(400, (await world.Server.SendAsync("PUT", "/muster/v1/views", world.Admin, new JsonObject { ["name"] = name, ["query"] = "a=b" })).Status);
+            await Assert.ThrowsAsync<ArgumentException>(() => world.Server.People.CreateOrganizationAsync(name, "handle"));
+            await Assert.ThrowsAsync<ArgumentException>(() => world.Server.People.CreateUserAsync("a@muster.test", "long enough 7", name));
+        }
+    }
 }

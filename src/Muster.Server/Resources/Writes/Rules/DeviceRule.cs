@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.RegularExpressions;
+using Muster.Core.Text;
 using Muster.Server.Devices.Registration;
 using Muster.Server.Resources.Accounts;
 
@@ -145,6 +146,8 @@ internal sealed partial class DeviceRule : ResourceRule
     {
         if (row.Text("name") is { } name && name.AsSpan().ContainsAny('\n', '\r'))
             throw RefusedException.Invalid("Device name cannot contain any newline characters.");
+        if (row.Text("name") is { } seen && NameRule.Problem(seen) is { } problem)
+            throw RefusedException.Invalid($"\"device_name\" {problem}.");
         CheckCoordinate(row.Text("custom_latitude"), 90, "custom_latitude");
         CheckCoordinate(row.Text("custom_longitude"), 180, "custom_longitude");
     }
