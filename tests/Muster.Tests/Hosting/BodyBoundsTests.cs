@@ -13,6 +13,9 @@ public sealed class BodyBoundsTests
 {
     private const int Mega = 1024 * 1024;
 
+    /// <summary>The connection was closed on a sender who went on; the answer was lost on the way.</summary>
+    private const int Cut = 499;
+
     /// <summary>The largest piece that is sent at once.</summary>
     private const int Piece = 64 * 1024;
 
@@ -137,12 +140,19 @@ public sealed class BodyBoundsTests
         {
             await SendBodyAsync(connection, bytes, chunked, withEnd: true);
         }
-        catch (IOException)
+        catch (Exception e) when (e is IOException or InvalidOperationException)
         {
             // The server has answered, and reads no more.
         }
 
-        return await status;
+        try
+        {
+            return await status;
+        }
+        catch (IOException)
+        {
+            return Cut;
+        }
     }
 
     private static string Head(string path, string type, string? token, string framing) =>
@@ -175,7 +185,8 @@ public sealed class BodyBoundsTests
         using var late = new CancellationTokenSource(TimeSpan.FromMinutes(2));
         var line = new StringBuilder();
         var one = new byte[1];
-        while (await connection.GetStream().ReadAsync(one, late.Token) == 1 && one[0] != '\n')
+        var stream = connection.GetStream();
+        while (await stream.ReadAsync(one, late.Token) == 1 && one[0] != '\n')
             line.Append((char)one[0]);
         return int.Parse(line.ToString().Split(' ')[1], CultureInfo.InvariantCulture);
     }

@@ -21,9 +21,11 @@ public sealed class NameRuleTests
     [InlineData("\u200d")]
     [InlineData("\u0301")]
     [InlineData("a\0")]
-    [InlineData("\ud83d")]
     [InlineData("a\u0085b")]
     public void What_nobody_can_see_or_read_in_one_line_is_no_name(string text) => Assert.NotNull(NameRule.Problem(text));
+
+    [Fact]
+    public void Half_a_surrogate_pair_is_no_name() => Assert.NotNull(NameRule.Problem($"a{'\ud83d'}"));
 
     [Theory]
     [InlineData("kitchen")]

@@ -12,7 +12,10 @@ internal sealed class GzipUpload : Stream
     private const int MostRatio = 200;
 
     /// <summary>Bytes that may come out whatever went in.</summary>
-    private const int Free = 256 * 1024;
+    private const int Free = 64 * 1024;
+
+    /// <summary>What the inflater is given at once: what it has not used yet counts as sent, and must be little.</summary>
+    private const int Piece = 1024;
 
     private readonly CountedStream sent;
     private readonly GZipStream inflated;
@@ -73,7 +76,7 @@ internal sealed class GzipUpload : Stream
 
         public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
         {
-            var count = await source.ReadAsync(buffer, cancellationToken);
+            var count = await source.ReadAsync(buffer[..Math.Min(buffer.Length, Piece)], cancellationToken);
             Count += count;
             return count;
         }

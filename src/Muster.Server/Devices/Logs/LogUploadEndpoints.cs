@@ -182,7 +182,7 @@ internal sealed class LogUploadEndpoints(FleetPresence presence, Callers callers
 
             if (problem is not null || result.IsCompleted)
                 return problem;
-            await pace.TakenAsync(rows, aborted);
+            await pace.TakenAsync(lines.Count, rows - lines.Count, aborted);
             if (rows > 0)
                 lastRow = time.GetTimestamp();
         }

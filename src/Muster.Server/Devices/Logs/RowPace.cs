@@ -6,14 +6,17 @@ namespace Muster.Server.Devices.Logs;
 /// </summary>
 internal sealed class RowPace(int rowsPerSecond, TimeProvider time)
 {
+    /// <summary>Empty rows that cost as much as one line.</summary>
+    private const int EmptyRows = 64;
+
     private readonly long start = time.GetTimestamp();
     private TimeSpan paidUntil;
 
     /// <summary>Completes when the rows that were taken are paid for, but for a burst of ten seconds.</summary>
-    public async ValueTask TakenAsync(int rows, CancellationToken cancellation)
+    public async ValueTask TakenAsync(int lines, int empty, CancellationToken cancellation)
     {
         var now = time.GetElapsedTime(start);
-        paidUntil = (paidUntil > now ? paidUntil : now) + TimeSpan.FromSeconds((double)rows / rowsPerSecond);
+        paidUntil = (paidUntil > now ? paidUntil : now) + TimeSpan.FromSeconds((lines + (double)empty / EmptyRows) / rowsPerSecond);
         if (paidUntil - now - TimeSpan.FromSeconds(10) is { Ticks: > 0 } owed)
             await Task.Delay(owed, time, cancellation);
     }

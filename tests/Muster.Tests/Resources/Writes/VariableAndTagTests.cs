@@ -120,7 +120,7 @@ public sealed class VariableAndTagTests
         await using var world = await World.StartAsync();
         var fleet = await world.FleetAsync("visible");
         var device = await world.DeviceAsync(fleet);
-        foreach (var name in (string[])["   ", "\t", "\u200b", "\u2028", "a\u2028b", "\ud83d"])
+        foreach (var name in (string[])["   ", "\t", "\u200b", "\u2028", "a\u2028b"])
         {
             foreach (var (resource, body) in ((string, JsonObject)[])
                 [
