@@ -24,6 +24,24 @@ public readonly record struct ObserverClock(long Now, long ResumedAt, long Outag
     /// <summary>A clock that has never listened yet.</summary>
     public static readonly ObserverClock First = new(0, 0, 0, 0, IsListening: true);
 
+    /// <summary>Unix ms when the last outage ended; 0 when that is not known.</summary>
+    public long ResumedAtWall { get; init; }
+
+    /// <summary>
+    /// The Unix ms at which this clock reaches an instant if nothing stops it. The same at every call, until the device is
+    /// heard again or an outage of ours puts everything off.
+    /// </summary>
+    /// <param name="at">On this clock.</param>
+    /// <param name="contact">On this clock, the last contact of the device that is spoken of.</param>
+    /// <param name="contactWall">The same instant in Unix ms.</param>
+    /// <param name="wallNow">Unix ms: what is due already happens now.</param>
+    public long WallOf(long at, long contact, long contactWall, long wallNow)
+    {
+        // While we don't listen nobody knows when we shall again: as if it were now.
+        var wall = !IsListening ? wallNow + at - Now : contact >= ResumedAt ? contactWall + at - contact : ResumedAtWall + at - ResumedAt;
+        return Math.Max(wall, wallNow);
+    }
+
     /// <summary>Lets real time pass.</summary>
     /// <param name="elapsed">Milliseconds on a monotonic clock since the last call.</param>
     /// <param name="listening">Whether we listened for all of it.</param>
@@ -52,7 +70,7 @@ public readonly record struct ObserverClock(long Now, long ResumedAt, long Outag
 
     /// <summary>What to write down, now and then while running and once more at an orderly stop.</summary>
     /// <param name="wallClock">Unix ms.</param>
-    public ObserverCheckpoint Checkpoint(long wallClock, bool stoppedInOrder) => new(Now, ResumedAt, Outage, UncleanAt, wallClock, stoppedInOrder);
+    public ObserverCheckpoint Checkpoint(long wallClock, bool stoppedInOrder) => new(Now, ResumedAt, Outage, UncleanAt, wallClock, stoppedInOrder) { ResumedAtWall = ResumedAtWall };
 
     /// <summary>The clock of a process that starts: the time since the checkpoint was an outage.</summary>
     /// <param name="checkpoint">Null at the very first start, or when it was lost.</param>
@@ -61,9 +79,9 @@ public readonly record struct ObserverClock(long Now, long ResumedAt, long Outag
     public static ObserverClock Restore(ObserverCheckpoint? checkpoint, long lastRecorded, long wallClock)
     {
         if (checkpoint is not { } saved)
-            return First with { Now = lastRecorded, ResumedAt = lastRecorded, UncleanAt = lastRecorded };
+            return First with { Now = lastRecorded, ResumedAt = lastRecorded, UncleanAt = lastRecorded, ResumedAtWall = wallClock };
         var clock = new ObserverClock(Math.Max(saved.Observed, lastRecorded), saved.ResumedAt, saved.Outage, saved.UncleanAt, IsListening: true).OutageBegins();
-        clock = clock with { ResumedAt = clock.Now, Outage = clock.Outage + Math.Max(0, wallClock - saved.WrittenAt) };
+        clock = clock with { ResumedAt = clock.Now, ResumedAtWall = wallClock, Outage = clock.Outage + Math.Max(0, wallClock - saved.WrittenAt) };
         // A wall clock that went back says nothing about how long we were away.
         return saved.StoppedInOrder && wallClock >= saved.WrittenAt ? clock : clock with { UncleanAt = clock.Now };
     }
@@ -76,4 +94,8 @@ public readonly record struct ObserverClock(long Now, long ResumedAt, long Outag
 /// <summary>The observer clock as it is written down (table observer_clock).</summary>
 /// <param name="WrittenAt">Unix ms.</param>
 /// <param name="StoppedInOrder">Whether this was the last act of a process that had recorded every contact.</param>
-public readonly record struct ObserverCheckpoint(long Observed, long ResumedAt, long Outage, long UncleanAt, long WrittenAt, bool StoppedInOrder);
+public readonly record struct ObserverCheckpoint(long Observed, long ResumedAt, long Outage, long UncleanAt, long WrittenAt, bool StoppedInOrder)
+{
+    /// <summary>Unix ms when the last outage ended.</summary>
+    public long ResumedAtWall { get; init; }
+}

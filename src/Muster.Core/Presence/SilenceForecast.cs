@@ -15,6 +15,9 @@ public static class SilenceForecast
         var now = OverallStatusRule.Evaluate(facts).Status;
         var later = clock;
         var outlook = HeartbeatMachine.AfterSilence(facts.Heartbeat, lastPoll, lastContact, limits, later);
+        // Silence has lasted long enough already, and is about to be noticed.
+        if (outlook.State != facts.Heartbeat && OverallStatusRule.Evaluate(facts with { Heartbeat = outlook.State }).Status is var due && due != now)
+            return new(clock.Now, due);
         while (outlook.ChangesAt is { } at)
         {
             later = later with { Now = at };
@@ -29,13 +32,13 @@ public static class SilenceForecast
 
     /// <summary>
     /// The same from the answer alone, for who reads answers and no facts: the heartbeat with whose coming the status
-    /// changes, or null when silence changes nothing. Holds while the heartbeat is online or timeout.
+    /// changes, or null when silence changes nothing. Holds until the heartbeat is offline.
     /// </summary>
     public static HeartbeatState? ChangesWith(StatusReason reason, bool cloudlinkConnected) => reason switch
     {
         StatusReason.AllLinksWork or StatusReason.CloudlinkNotExpected => HeartbeatState.Timeout,
         StatusReason.CloudlinkMissing or StatusReason.DownloadingImages => HeartbeatState.Offline,
-        StatusReason.OsConfiguration or StatusReason.HeartbeatMissing when !cloudlinkConnected => HeartbeatState.Offline,
+        StatusReason.OsConfiguration or StatusReason.HeartbeatMissing or StatusReason.NotPolledYet when !cloudlinkConnected => HeartbeatState.Offline,
         _ => null,
     };
 }

@@ -48,6 +48,12 @@ internal sealed class DeviceChunk
     /// <summary>The same over IPv6.</summary>
     public readonly int[] Address6 = new int[Rows];
 
+    /// <summary>The poll interval that the device knew of when it polled last, ms: its silence is judged by it. 0 when none is known.</summary>
+    public readonly int[] KnownInterval = new int[Rows];
+
+    /// <summary>Held while contact times of a row are written, or read together.</summary>
+    public readonly Lock Contacts = new();
+
     /// <summary>1: contact times differ from what is on record.</summary>
     public readonly byte[] Dirty = new byte[Rows];
 
@@ -69,9 +75,17 @@ internal sealed class DeviceChunk
 
     public Span<byte> Key(int row) => FirstKey.AsSpan(row * 32, 32);
 
-    public ContactTimes Times(int row) => new(
-        OrNull(Volatile.Read(ref LastPollAt[row]), 0), OrNull(Volatile.Read(ref LastContactAt[row]), 0),
-        OrNull(Volatile.Read(ref LastPoll[row]), HeartbeatMachine.Never), OrNull(Volatile.Read(ref LastContact[row]), HeartbeatMachine.Never));
+    /// <summary>All of one moment.</summary>
+    public ContactTimes Times(int row)
+    {
+        lock (Contacts)
+        {
+            return new(OrNull(LastPollAt[row], 0), OrNull(LastContactAt[row], 0), OrNull(LastPoll[row], HeartbeatMachine.Never), OrNull(LastContact[row], HeartbeatMachine.Never))
+            {
+                PollInterval = OrNull(KnownInterval[row], 0),
+            };
+        }
+    }
 
     private static long? OrNull(long value, long never) => value == never ? null : value;
 }

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Muster.Core.Presence;
 using Muster.Core.Status;
 using Muster.Storage.Presence;
 
@@ -7,6 +8,9 @@ namespace Muster.Server.Presence;
 /// <summary>Between a device's state in memory and the pure rules of <c>Muster.Core</c>.</summary>
 internal static class DeviceRules
 {
+    /// <summary>A contact whose consequence is not there after so long was refused by the database.</summary>
+    private const long LongestCommit = 30_000;
+
     public static DeviceFacts Facts(DeviceState state) => new()
     {
         IsActive = state.IsActive,
@@ -55,9 +59,9 @@ internal static class DeviceRules
     }
 
     /// <summary>The recorded state as its inputs would have it today.</summary>
-    public static DeviceState Today(DeviceState recorded, PresenceOptions options, long at)
+    public static DeviceState Today(DeviceState recorded, long at)
     {
-        var today = recorded with { Silence = options.Limits(recorded.PollInterval) };
+        var today = recorded;
         var reported = recorded.Reported;
         // The status of a release that is gone ends with it.
         if (!reported.ReleaseUpdates.IsDefault && ReleaseUpdate.Lowest(reported.ReleaseUpdates) is var lowest && lowest != reported.UpdateStatus)
@@ -66,6 +70,30 @@ internal static class DeviceRules
         if (!today.IsActive && today.CloudlinkConnected)
             today = today with { IsActive = true, ActivatedAt = at };
         return Judge(today, at);
+    }
+
+    /// <summary>A contact's consequence: the device is active, and its heartbeat is what the kind of contact makes it. Not judged yet.</summary>
+    /// <param name="at">Unix ms.</param>
+    public static DeviceState Contacted(DeviceState device, bool isPoll, bool everPolled, long at)
+    {
+        var heartbeat = isPoll ? HeartbeatMachine.OnPoll() : HeartbeatMachine.OnContact(device.Heartbeat, everPolled);
+        var next = heartbeat == device.Heartbeat ? device : device with { Heartbeat = heartbeat, HeartbeatChangedAt = at };
+        return device.IsActive ? next : next with { IsActive = true, ActivatedAt = at };
+    }
+
+    /// <summary>
+    /// The device with the consequences of contacts that are being committed at this moment; the same when there are none.
+    /// Between a contact and its commit, times and state would else tell of two moments.
+    /// </summary>
+    public static DeviceState AfterContacts(DeviceState device, ContactTimes times, in ObserverClock clock)
+    {
+        // On the observer clock, which stands still while nothing can be committed.
+        var lately = clock.Now - LongestCommit;
+        var isPoll = device.Heartbeat is not HeartbeatState.Online && times.ObservedPoll >= lately && times.LastPollAt >= (device.HeartbeatChangedAt ?? 0);
+        var isContact = times.ObservedContact >= lately
+            && ((device.Heartbeat is HeartbeatState.Offline && times.LastContactAt >= (device.HeartbeatChangedAt ?? 0))
+                || (!device.IsActive && times.LastContactAt >= (device.StatusSince ?? 0)));
+        return isPoll || isContact ? Judge(Contacted(device, isPoll, times.ObservedPoll is not null, times.LastContactAt!.Value), times.LastContactAt!.Value) : device;
     }
 
     /// <summary>What changed between two states of a device, for the history and the live feed.</summary>

@@ -39,13 +39,38 @@ internal sealed partial class FleetLoader(FleetMemory memory, PresenceReader rea
         var recorded = DeviceRules.Recorded(row, memory.Fleets.GetValueOrDefault(row.State.FleetId), options);
         var slot = partition.Add(row with { State = recorded }, now.Now);
         memory.Enter(recorded.Uuid, slot);
-        if (DeviceRules.Today(recorded, options, 0) != recorded)
+        if (DeviceRules.Today(recorded, 0) != recorded)
             changed.Add(recorded.Id);
         if (recorded is { CloudlinkConnected: true, ServiceInstanceId: { } instance })
+        {
             instances.Alive(instance);
-        var outlook = HeartbeatMachine.AfterSilence(recorded.Heartbeat, row.Contact.ObservedPoll ?? HeartbeatMachine.Never, row.Contact.ObservedContact ?? HeartbeatMachine.Never, options.Limits(recorded.PollInterval), now);
-        if (outlook.ChangesAt is { } changes)
+            foreach (var session in recorded.Elsewhere.Sessions)
+                instances.Alive(session.Instance);
+        }
+
+        KnowInterval(partition, slot.Row, recorded, row.Contact, now);
+        var (chunk, i) = (partition.Chunk(slot.Row), slot.Row % DeviceChunk.Rows);
+        var times = chunk.Times(i);
+        var outlook = HeartbeatMachine.AfterSilence(
+            recorded.Heartbeat, times.ObservedPoll ?? HeartbeatMachine.Never, times.ObservedContact ?? HeartbeatMachine.Never, options.Limits(recorded, times.PollInterval), now);
+        if (outlook.State != recorded.Heartbeat)
+            partition.Schedule(slot.Row, now.Now);
+        else if (outlook.ChangesAt is { } changes)
             partition.Schedule(slot.Row, changes);
+    }
+
+    /// <summary>
+    /// The interval on record is the one that the device knows of. Where none is (an older version wrote the row), or where a
+    /// later poll may have been lost with the process, it may know today's.
+    /// </summary>
+    private static void KnowInterval(Partition partition, int row, DeviceState device, ContactTimes contact, in ObserverClock now)
+    {
+        var known = contact.PollInterval ?? 0;
+        if (contact.ObservedContact is null || (known != 0 && contact.ObservedPoll > now.UncleanAt))
+            return;
+        var (chunk, i) = (partition.Chunk(row), row % DeviceChunk.Rows);
+        chunk.KnownInterval[i] = (int)Math.Max(known, device.PollInterval);
+        chunk.Dirty[i] = chunk.KnownInterval[i] == known ? (byte)0 : (byte)1;
     }
 
     [LoggerMessage(Level = LogLevel.Information, Message = "{Devices} devices loaded in {Seconds:F1} s.")]

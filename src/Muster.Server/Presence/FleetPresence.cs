@@ -23,6 +23,7 @@ public sealed class FleetPresence
     private readonly GroupCommitter committer;
     private readonly ListeningClock clock;
     private readonly PresenceMeter meter;
+    private readonly Checkpoints checkpoints;
     private readonly PresenceOptions options;
     private readonly TimeProvider time;
     private readonly TaskCompletionSource opened = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -32,7 +33,7 @@ public sealed class FleetPresence
 
     internal FleetPresence(
         FleetMemory memory, PartitionMail mail, InputChanges inputs, Allowances allowances, ServiceInstances instances,
-        GroupCommitter committer, ListeningClock clock, PresenceMeter meter, PresenceOptions options, TimeProvider time)
+        GroupCommitter committer, ListeningClock clock, PresenceMeter meter, Checkpoints checkpoints, PresenceOptions options, TimeProvider time)
     {
         this.memory = memory;
         this.mail = mail;
@@ -42,6 +43,7 @@ public sealed class FleetPresence
         this.committer = committer;
         this.clock = clock;
         this.meter = meter;
+        this.checkpoints = checkpoints;
         this.options = options;
         this.time = time;
         meter.Watch(memory, committer, clock);
@@ -96,12 +98,28 @@ public sealed class FleetPresence
         return device is { Heartbeat: HeartbeatState.Online, IsActive: true } ? ValueTask.CompletedTask : new(SettleAsync(slot, isPoll: true, "poll"));
     }
 
-    /// <summary>Any other contact. Completes at once unless it activates an inactive device, or holds one back from offline.</summary>
-    public ValueTask ContactAsync(DeviceSlot slot, ContactKind kind)
+    /// <summary>The answer to a poll told the device to poll at this interval, which may be newer than what memory knows of.</summary>
+    /// <param name="interval">Milliseconds.</param>
+    public void Told(DeviceSlot slot, long interval)
     {
-        if (Touch(slot, kind) is not { } device)
+        if (memory.State(slot) is null)
+            return;
+        var (chunk, i) = Row(slot);
+        lock (chunk.Contacts)
+        {
+            chunk.KnownInterval[i] = (int)interval;
+            Volatile.Write(ref chunk.Dirty[i], 1);
+        }
+    }
+
+    /// <summary>Any other contact. Completes at once unless it activates an inactive device, or holds one back from offline.</summary>
+    /// <param name="ago">How long ago it came, when it is told later than it came.</param>
+    public ValueTask ContactAsync(DeviceSlot slot, ContactKind kind, TimeSpan ago = default)
+    {
+        if (Touch(slot, kind, ago) is not { } device)
             return ValueTask.CompletedTask;
-        return device.IsActive && HeartbeatMachine.OnContact(device.Heartbeat) == device.Heartbeat ? ValueTask.CompletedTask : new(SettleAsync(slot, isPoll: false, "contact"));
+        // Silence is waited for from the first contact on, though none of them changes an unknown heartbeat.
+        return device is { IsActive: true, Heartbeat: HeartbeatState.Online or HeartbeatState.Timeout } ? ValueTask.CompletedTask : new(SettleAsync(slot, isPoll: false, "contact"));
     }
 
     /// <summary>Where a contact with the device's key came from: two machines with one identity show by that (<see cref="TwinTrace"/>).</summary>
@@ -231,9 +249,13 @@ public sealed class FleetPresence
     /// <summary>A device got a further key, or lost its keys; re-reads them.</summary>
     public Task KeysChangedAsync(long deviceId) => ChangedAsync(new("key") { Devices = [deviceId] });
 
-    /// <summary>Cloudlink session events of one service instance. Unknown uuids are passed over.</summary>
+    /// <summary>
+    /// Cloudlink session events of one service instance. Unknown uuids are passed over. The end of a session is no sign of
+    /// life: whoever knows that the device itself ended it tells of that contact (<see cref="ContactAsync"/>).
+    /// </summary>
     /// <param name="epoch">The instance's epoch; an event of an older session never overrides a newer one.</param>
-    public async Task CloudlinkAsync(long serviceInstanceId, IReadOnlyCollection<string> uuids, bool connected, long epoch, CancellationToken cancellation)
+    /// <param name="heard">Whether a session that begins is a contact of this moment; false when that was told when it came.</param>
+    public async Task CloudlinkAsync(long serviceInstanceId, IReadOnlyCollection<string> uuids, bool connected, long epoch, CancellationToken cancellation, bool heard = true)
     {
         instances.Alive(serviceInstanceId);
         List<(DeviceSlot Slot, CloudlinkFact Fact)> told = [];
@@ -241,8 +263,9 @@ public sealed class FleetPresence
         {
             if (!TryFind(uuid, out var slot))
                 continue;
-            Touch(slot, ContactKind.Tunnel);
-            var fact = new CloudlinkFact(slot, serviceInstanceId, connected, epoch);
+            if (connected && heard)
+                Touch(slot, ContactKind.Tunnel);
+            var fact = new CloudlinkFact(slot, serviceInstanceId, connected, epoch, isContact: connected && heard);
             told.Add((slot, fact));
             _ = mail.PostAsync(slot.Partition, fact);
         }
@@ -274,14 +297,22 @@ public sealed class FleetPresence
     {
         if (memory.State(slot) is not { } device)
             return null;
+        // The state before the times: what it rests on is among them. What they bring that it has not yet, is added.
         var (chunk, i) = Row(slot);
-        var times = chunk.Times(i);
+        ContactTimes times;
+        ContactKind? kind;
+        lock (chunk.Contacts)
+            (times, kind) = (chunk.Times(i), chunk.Heard[i] ? chunk.LastKind[i] : null);
         var now = clock.Current;
-        var limits = options.Limits(device.PollInterval);
+        device = DeviceRules.AfterContacts(device, times, now);
+        var limits = options.Limits(device, times.PollInterval);
         var facts = DeviceRules.Facts(device);
         var (poll, contact) = (times.ObservedPoll ?? HeartbeatMachine.Never, times.ObservedContact ?? HeartbeatMachine.Never);
         var heartbeat = HeartbeatMachine.AfterSilence(device.Heartbeat, poll, contact, limits, now);
-        var wall = clock.WallNow - now.Now;
+        var wallNow = clock.WallNow;
+        long Wall(long at) => now.WallOf(at, contact, times.LastContactAt ?? wallNow, wallNow);
+        // Silence that is about to be noticed changes it now.
+        var next = heartbeat.State != device.Heartbeat ? (now.Now, heartbeat.State) : heartbeat.ChangesAt is { } at ? (at, heartbeat.Next) : ((long At, HeartbeatState To)?)null;
         return new()
         {
             DeviceId = device.Id,
@@ -293,7 +324,7 @@ public sealed class FleetPresence
             HeartbeatSince = device.HeartbeatChangedAt,
             LastPollAt = times.LastPollAt,
             LastContactAt = times.LastContactAt,
-            LastContactKind = chunk.Heard[i] ? chunk.LastKind[i] : null,
+            LastContactKind = kind,
             CloudlinkSince = device.CloudlinkChangedAt,
             ServiceInstanceId = device.ServiceInstanceId,
             UpdateStatus = device.Reported.UpdateStatus,
@@ -304,9 +335,27 @@ public sealed class FleetPresence
             Twin = memory.Twins.Find(device.Id, clock.WallNow),
             PollInterval = device.PollInterval,
             Limits = limits,
-            HeartbeatNext = heartbeat.ChangesAt is { } at ? (wall + at, heartbeat.Next) : null,
-            StatusNext = SilenceForecast.Of(facts, poll, contact, limits, now) is { } next ? (wall + next.At, next.To) : null,
+            HeartbeatNext = next is { } change ? (Wall(change.At), change.To) : null,
+            StatusNext = SilenceForecast.Of(facts, poll, contact, limits, now) is { } status ? (Wall(status.At), status.To) : null,
         };
+    }
+
+    /// <summary>
+    /// Puts the contacts so far on record, so that what is read of the database next is what memory knows. Waits a bounded
+    /// time: a read that comes when very many devices were heard at once tells of those that are on record by then.
+    /// </summary>
+    public async ValueTask RecordContactsAsync(CancellationToken cancellation)
+    {
+        if (!IsListening || checkpoints.IsRecorded)
+            return;
+        try
+        {
+            await checkpoints.RecordAsync().WaitAsync(options.ReadPatience, time, cancellation);
+        }
+        catch (Exception e) when (e is DatabaseAwayException or TimeoutException)
+        {
+            // The read tells of the database, or of a little earlier.
+        }
     }
 
     /// <summary>Raised when a time in which nobody was heard is over and written down. Handlers return at once and don't throw.</summary>
@@ -335,24 +384,39 @@ public sealed class FleetPresence
 
     private (DeviceChunk Chunk, int Row) Row(DeviceSlot slot) => (memory.Partitions[slot.Partition].Chunk(slot.Row), slot.Row % DeviceChunk.Rows);
 
-    /// <summary>Notes the contact in memory. The device as it stood right after; null when it was removed.</summary>
-    private DeviceState? Touch(DeviceSlot slot, ContactKind kind)
+    /// <summary>Notes the contact in memory. The device as it stood right after; null when it was removed, or the contact is no news.</summary>
+    private DeviceState? Touch(DeviceSlot slot, ContactKind kind, TimeSpan ago = default)
     {
-        if (memory.State(slot) is null)
+        if (memory.State(slot) is not { } device)
             return null;
         var (chunk, i) = Row(slot);
-        var (observed, at) = (clock.Instant, clock.WallNow);
-        if (kind is ContactKind.Poll)
+        lock (chunk.Contacts)
         {
-            Volatile.Write(ref chunk.LastPollAt[i], at);
-            Volatile.Write(ref chunk.LastPoll[i], observed);
+            var past = (long)ago.TotalMilliseconds;
+            var (observed, at) = (Math.Max(0, clock.Instant - past), clock.WallNow - past);
+            // What came before the contact that is known already is no news.
+            if (past > 0 && observed <= chunk.LastContact[i])
+                return null;
+            // Before a pause of ours is noticed, the clock may have run ahead of itself.
+            observed = Math.Max(observed, chunk.LastContact[i]);
+            if (kind is ContactKind.Poll)
+            {
+                (chunk.LastPollAt[i], chunk.LastPoll[i]) = (at, observed);
+                // A frozen device is told nothing.
+                if (!device.IsFrozen)
+                    chunk.KnownInterval[i] = (int)device.PollInterval;
+            }
+            else if (chunk.KnownInterval[i] == 0)
+            {
+                chunk.KnownInterval[i] = (int)device.PollInterval;
+            }
+
+            chunk.LastKind[i] = kind;
+            chunk.Heard[i] = true;
+            (chunk.LastContactAt[i], chunk.LastContact[i]) = (at, observed);
+            Volatile.Write(ref chunk.Dirty[i], 1);
         }
 
-        chunk.LastKind[i] = kind;
-        chunk.Heard[i] = true;
-        Volatile.Write(ref chunk.LastContactAt[i], at);
-        Volatile.Write(ref chunk.LastContact[i], observed);
-        Volatile.Write(ref chunk.Dirty[i], 1);
         // The partition publishes a state and then looks for contacts; we note the contact and then look at the state.
         // So one of both sees the other.
         Interlocked.MemoryBarrier();

@@ -23,6 +23,7 @@ internal sealed partial class GroupCommitter : IAsyncDisposable
     private readonly ILogger<GroupCommitter> log;
     private readonly int maxBatch;
     private readonly string node;
+    private readonly SilenceLimits beyond;
     private readonly Task loop;
     private bool available = true;
 
@@ -35,6 +36,7 @@ internal sealed partial class GroupCommitter : IAsyncDisposable
         this.log = log;
         maxBatch = options.MaxBatch;
         node = options.Node;
+        beyond = options.Limits(0);
         writer = PresenceWriter.For(database);
         loop = Task.Run(LoopAsync);
     }
@@ -158,7 +160,7 @@ internal sealed partial class GroupCommitter : IAsyncDisposable
             foreach (var commit in batch)
             {
                 if (commit.Clock is { } clock)
-                    await PresenceWriter.WriteAsync(write, node, clock);
+                    await PresenceWriter.WriteAsync(write, node, clock, beyond);
             }
         });
         meter.Committed(began, changes.Count, ids.Count);

@@ -74,8 +74,11 @@ internal sealed class ListeningClock(TimeProvider time)
             // What is less than a millisecond stays for the next tick.
             lastTick += (long)(elapsed * (time.TimestampFrequency / 1000.0));
             var (before, after) = (current.Clock, current.Clock.Advance(elapsed, listening));
+            var isGap = after.Now == before.Now;
+            if (isGap)
+                after = after with { ResumedAtWall = WallNow };
             Volatile.Write(ref current, new(after, lastTick));
-            NoteGap(elapsed, listening, isGap: after.Now == before.Now, isOver: after.IsListening);
+            NoteGap(elapsed, listening, isGap, isOver: after.IsListening);
         }
     }
 

@@ -99,6 +99,7 @@ internal sealed class Partition(int index)
         chunk.LastContact[i] = device.Contact.ObservedContact ?? HeartbeatMachine.Never;
         chunk.LastPollAt[i] = device.Contact.LastPollAt ?? 0;
         chunk.LastContactAt[i] = device.Contact.LastContactAt ?? 0;
+        chunk.KnownInterval[i] = (int)(device.Contact.PollInterval ?? 0);
         SetKeys(row, device);
         chunk.Ids[i] = device.State.Id;
         Volatile.Write(ref chunk.State[i], device.State);

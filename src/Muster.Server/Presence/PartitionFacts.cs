@@ -57,7 +57,8 @@ internal sealed class ReportFact(DeviceSlot slot, StateReport report, bool isCon
 }
 
 /// <summary>A tunnel of the device came up or went down at a service instance.</summary>
-internal sealed class CloudlinkFact(DeviceSlot slot, long instance, bool connected, long epoch) : PartitionFact
+/// <param name="isContact">Whether the device is heard with it just now.</param>
+internal sealed class CloudlinkFact(DeviceSlot slot, long instance, bool connected, long epoch, bool isContact) : PartitionFact
 {
     private const string Cause = "cloudlink";
 
@@ -66,16 +67,27 @@ internal sealed class CloudlinkFact(DeviceSlot slot, long instance, bool connect
     public override void Apply(PartitionTurn turn)
     {
         var device = turn.Device(slot);
-        // The newest session is the device's: an instance that it has left, or an older life of the same instance, says nothing about it.
-        if (device.ServiceInstanceId == instance ? epoch < device.CloudlinkEpoch : !connected)
+        // News of an older life of the instance comes too late.
+        if (device.ServiceInstanceId == instance ? epoch < device.CloudlinkEpoch : device.Elsewhere.At(instance) is { } held ? epoch < held.Epoch : !connected)
             return;
-        Activated = turn.Contact(slot.Row, isPoll: false, Cause);
-        device = turn.Device(slot);
-        var next = device with { CloudlinkConnected = connected, ServiceInstanceId = connected ? instance : null, CloudlinkEpoch = epoch };
+        // A device with a tunnel is active, whenever it was that it was heard.
+        if (isContact || (connected && !device.IsActive))
+            Activated = turn.Contact(slot.Row, isPoll: false, Cause);
+        turn.Put(slot.Row, connected ? Connected(turn) : DeviceTunnels.WithoutInstance(turn.Device(slot), instance, turn.At), Cause);
+    }
+
+    /// <summary>The newest session is the device's; the one that it had elsewhere is kept until its end is told.</summary>
+    private DeviceState Connected(PartitionTurn turn)
+    {
+        var device = turn.Device(slot);
+        var elsewhere = device.Elsewhere.Without(instance);
+        if (device is { CloudlinkConnected: true, ServiceInstanceId: { } before } && before != instance)
+            elsewhere = elsewhere.With(new(before, device.CloudlinkEpoch));
+        var next = device with { CloudlinkConnected = true, ServiceInstanceId = instance, CloudlinkEpoch = epoch, Elsewhere = elsewhere };
         // With a newer epoch it is the link that was held all the time: a session came back while it was awaited.
-        if (connected != device.CloudlinkConnected || device.ServiceInstanceId != instance || epoch == device.CloudlinkEpoch)
-            next = next with { CloudlinkChangedAt = turn.At, ConnectivityChangedAt = turn.At };
-        turn.Put(slot.Row, next, Cause);
+        return device.CloudlinkConnected && device.ServiceInstanceId == instance && epoch != device.CloudlinkEpoch
+            ? next
+            : next with { CloudlinkChangedAt = turn.At, ConnectivityChangedAt = turn.At };
     }
 }
 
@@ -86,11 +98,8 @@ internal sealed class InstanceLostFact(long instance) : PartitionFact
     {
         for (var row = 0; row < turn.Partition.Rows; row++)
         {
-            if (turn.Device(row) is { CloudlinkConnected: true } device && device.ServiceInstanceId == instance)
-            {
-                turn.Put(row, device with { CloudlinkConnected = false, CloudlinkChangedAt = turn.At, ConnectivityChangedAt = turn.At, ServiceInstanceId = null },
-                    "service-instance-lost");
-            }
+            if (turn.Device(row) is { CloudlinkConnected: true } device)
+                turn.Put(row, DeviceTunnels.WithoutInstance(device, instance, turn.At), "service-instance-lost");
         }
     }
 }
@@ -113,6 +122,9 @@ internal sealed class ReadFact(long deviceId, string? cause) : PartitionFact
     public override void Apply(PartitionTurn turn)
     {
         var row = turn.Partition.Find(DeviceId);
+        // Before the new inputs are there: a poll that is answered with the old version knows the old interval.
+        if (row >= 0)
+            turn.Partition.ForgetTarget(row);
         if (Read is null)
         {
             if (row >= 0)
@@ -125,10 +137,9 @@ internal sealed class ReadFact(long deviceId, string? cause) : PartitionFact
             row = Add(turn, recorded);
         else
             Refresh(turn, row, recorded);
-        turn.Partition.ForgetTarget(row);
         if (cause is null)
             return;
-        var today = DeviceRules.Today(recorded, turn.Options, turn.At);
+        var today = DeviceRules.Today(recorded, turn.At);
         turn.Put(row, today, cause, today.IsActive == recorded.IsActive ? DeviceColumns.None : DeviceColumns.Activation);
     }
 

@@ -71,11 +71,13 @@ internal sealed class PartitionTurn(Partition partition, FleetMemory memory, Obs
     public bool Contact(int row, bool isPoll, string cause)
     {
         var device = Device(row)!;
-        var heartbeat = isPoll ? HeartbeatMachine.OnPoll() : HeartbeatMachine.OnContact(device.Heartbeat);
-        var next = heartbeat == device.Heartbeat ? device : device with { Heartbeat = heartbeat, HeartbeatChangedAt = At };
-        if (!device.IsActive)
-            next = next with { IsActive = true, ActivatedAt = At };
-        Put(row, next, cause, device.IsActive ? DeviceColumns.None : DeviceColumns.Activation);
+        var times = Times(row);
+        Put(row, DeviceRules.Contacted(device, isPoll, times.ObservedPoll is not null, At), cause, device.IsActive ? DeviceColumns.None : DeviceColumns.Activation);
+        if (drafts.TryGetValue(row, out var draft))
+            draft.Contact = times;
+        // It may be the first contact of a device that nobody waits for yet.
+        else if (device.Heartbeat is HeartbeatState.Unknown)
+            Appoint(row, device);
         return !device.IsActive;
     }
 
@@ -111,11 +113,11 @@ internal sealed class PartitionTurn(Partition partition, FleetMemory memory, Obs
     public IReadOnlyList<DeviceChange> Changes()
     {
         var changes = new List<DeviceChange>(drafts.Count);
-        foreach (var draft in drafts.Values)
+        foreach (var (row, draft) in drafts)
         {
             var columns = PresenceWriter.Difference(draft.Before, draft.After) | draft.Also;
             if (columns != DeviceColumns.None || draft.Installs.Count > 0 || draft.Transitions.Count > 0)
-                changes.Add(new(draft.After, columns, At) { Installs = [.. draft.Installs.Values], Transitions = draft.Transitions });
+                changes.Add(new(draft.After, columns, At) { Installs = [.. draft.Installs.Values], Transitions = draft.Transitions, Contact = ContactBehind(row, draft, columns) });
         }
 
         return changes;
@@ -131,13 +133,14 @@ internal sealed class PartitionTurn(Partition partition, FleetMemory memory, Obs
                 continue;
             Volatile.Write(ref chunk.State[i], draft.After);
             Appoint(row, draft.After);
-            if (draft.SilentSincePoll is not { } poll || draft.SilentSinceContact is not { } contact)
+            if (draft.Silence is not { } silence)
                 continue;
             // A contact that came while the silence was being committed saw the old state and told nobody.
             Interlocked.MemoryBarrier();
-            if (Volatile.Read(ref chunk.LastPoll[i]) != poll)
+            var now = chunk.Times(i);
+            if (now.ObservedPoll != silence.ObservedPoll || now.LastPollAt != silence.LastPollAt)
                 Partition.Inbox.Enqueue(new ContactFact(new(Partition.Index, row, chunk.Generation[i]), isPoll: true, "poll"));
-            else if (Volatile.Read(ref chunk.LastContact[i]) != contact)
+            else if (now.ObservedContact != silence.ObservedContact || now.LastContactAt != silence.LastContactAt)
                 Partition.Inbox.Enqueue(new ContactFact(new(Partition.Index, row, chunk.Generation[i]), isPoll: false, "contact"));
         }
     }
@@ -152,7 +155,11 @@ internal sealed class PartitionTurn(Partition partition, FleetMemory memory, Obs
     /// <summary>Makes the appointment at which silence may change the heartbeat next.</summary>
     public void Appoint(int row, DeviceState device)
     {
-        if (Outlook(row, device).ChangesAt is { } changes)
+        var outlook = Outlook(device, Times(row));
+        // What silence has done already is noticed with the next tick, and not at an appointment of former times.
+        if (outlook.State != device.Heartbeat)
+            Partition.Schedule(row, Clock.Now);
+        else if (outlook.ChangesAt is { } changes)
             Partition.Schedule(row, changes);
     }
 
@@ -161,13 +168,12 @@ internal sealed class PartitionTurn(Partition partition, FleetMemory memory, Obs
         expired.Add(row);
         if (Device(row) is not { } device)
             return;
-        var (chunk, i) = (Partition.Chunk(row), row % DeviceChunk.Rows);
-        var (poll, contact) = (Volatile.Read(ref chunk.LastPoll[i]), Volatile.Read(ref chunk.LastContact[i]));
-        var outlook = Outlook(row, device);
+        var times = Times(row);
+        var outlook = Outlook(device, times);
         if (outlook.State != device.Heartbeat)
         {
             Put(row, device with { Heartbeat = outlook.State, HeartbeatChangedAt = At }, "silence");
-            (drafts[row].SilentSincePoll, drafts[row].SilentSinceContact) = (poll, contact);
+            drafts[row].Silence = drafts[row].Contact = times;
         }
         else if (outlook.ChangesAt is { } changes)
         {
@@ -175,10 +181,22 @@ internal sealed class PartitionTurn(Partition partition, FleetMemory memory, Obs
         }
     }
 
-    private HeartbeatOutlook Outlook(int row, DeviceState device)
+    private HeartbeatOutlook Outlook(DeviceState device, ContactTimes times) => HeartbeatMachine.AfterSilence(
+        device.Heartbeat, times.ObservedPoll ?? HeartbeatMachine.Never, times.ObservedContact ?? HeartbeatMachine.Never, Options.Limits(device, times.PollInterval), Clock);
+
+    private ContactTimes Times(int row) => Partition.Chunk(row).Times(row % DeviceChunk.Rows);
+
+    /// <summary>What the forecast of a changed status rests on is written with it; null when the change leaves the forecast alone.</summary>
+    private ContactTimes? ContactBehind(int row, Draft draft, DeviceColumns columns)
     {
-        var (chunk, i) = (Partition.Chunk(row), row % DeviceChunk.Rows);
-        return HeartbeatMachine.AfterSilence(device.Heartbeat, Volatile.Read(ref chunk.LastPoll[i]), Volatile.Read(ref chunk.LastContact[i]), Options.Limits(device.PollInterval), Clock);
+        const DeviceColumns foretold = DeviceColumns.Heartbeat | DeviceColumns.Cloudlink | DeviceColumns.Status | DeviceColumns.Activation;
+        if ((columns & foretold) == 0)
+            return null;
+        if (draft.Contact is not null)
+            return draft.Contact;
+        // A contact whose own turn is still to come is written with that.
+        var times = Times(row);
+        return times.ObservedContact is null || DeviceRules.AfterContacts(draft.After, times, Clock) != draft.After ? null : times;
     }
 
     private sealed class Draft(DeviceState before)
@@ -188,8 +206,12 @@ internal sealed class PartitionTurn(Partition partition, FleetMemory memory, Obs
         public readonly Dictionary<long, ServiceInstall> Installs = [];
         public DeviceState After = before;
         public DeviceColumns Also;
-        public long? SilentSincePoll;
-        public long? SilentSinceContact;
+
+        /// <summary>The contact times that the new state rests on; null when it was no matter of contacts.</summary>
+        public ContactTimes? Contact;
+
+        /// <summary>The contact times that were found to be too long ago.</summary>
+        public ContactTimes? Silence;
     }
 }
 

@@ -34,8 +34,8 @@ internal static class PresenceModule
         builder.Services.AddSingleton(services => new FleetPresence(
             services.GetRequiredService<FleetMemory>(), services.GetRequiredService<PartitionMail>(), services.GetRequiredService<InputChanges>(),
             services.GetRequiredService<Allowances>(), services.GetRequiredService<ServiceInstances>(), services.GetRequiredService<GroupCommitter>(),
-            services.GetRequiredService<ListeningClock>(), services.GetRequiredService<PresenceMeter>(), services.GetRequiredService<PresenceOptions>(),
-            services.GetRequiredService<TimeProvider>()));
+            services.GetRequiredService<ListeningClock>(), services.GetRequiredService<PresenceMeter>(), services.GetRequiredService<Checkpoints>(),
+            services.GetRequiredService<PresenceOptions>(), services.GetRequiredService<TimeProvider>()));
         builder.Services.AddSingleton<PresenceService>();
         builder.Services.AddHostedService(services => services.GetRequiredService<PresenceService>());
         return builder;

@@ -1,5 +1,6 @@
 using Muster.Core.Presence;
 using Muster.Core.Status;
+using Muster.Storage.Presence;
 
 namespace Muster.Server.Presence;
 
@@ -36,6 +37,9 @@ public sealed class PresenceOptions
     /// <summary>How long a poll waits at most for its consequence to be committed.</summary>
     public TimeSpan PollPatience { get; set; } = TimeSpan.FromSeconds(2);
 
+    /// <summary>How long a read of last contacts and forecasts waits at most until the newest contacts are on record.</summary>
+    public TimeSpan ReadPatience { get; set; } = TimeSpan.FromSeconds(2);
+
     /// <summary>How often a database that is away is asked whether it is back.</summary>
     public TimeSpan ProbeEvery { get; set; } = TimeSpan.FromSeconds(1);
 
@@ -46,6 +50,10 @@ public sealed class PresenceOptions
     public string Node { get; set; } = "1";
 
     internal PollIntervalBounds Intervals => new((long)DefaultPollInterval.TotalMilliseconds, (long)PollIntervalFloor.TotalMilliseconds);
+
+    /// <summary>How long a device may be silent.</summary>
+    /// <param name="known">The interval that it knows of, ms; null when none is on record.</param>
+    internal SilenceLimits Limits(DeviceState device, long? known) => Limits(known ?? device.PollInterval);
 
     internal SilenceLimits Limits(long pollInterval) => new(pollInterval + (long)TimeoutMargin.TotalMilliseconds, (long)OfflineAfter.TotalMilliseconds);
 }

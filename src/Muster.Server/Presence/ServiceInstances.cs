@@ -39,7 +39,7 @@ internal sealed class ServiceInstances(FleetMemory memory, PartitionMail mail, L
         {
             foreach (var device in chunk.State)
             {
-                if (device is { CloudlinkConnected: true } && device.ServiceInstanceId == instance)
+                if (device is not null && DeviceTunnels.IsAt(device, instance))
                     return true;
             }
         }

@@ -5,6 +5,7 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using Muster.Core.Access;
 using Muster.Core.Query;
+using Muster.Server.Presence;
 using Muster.Server.Resources.Writes;
 using Muster.Storage;
 using Muster.Storage.Resources;
@@ -23,12 +24,14 @@ public sealed class ResourceAccess
 
     private readonly Database database;
     private readonly Writer writer;
+    private readonly FleetPresence presence;
     private readonly TimeProvider time;
 
-    internal ResourceAccess(Database database, Writer writer, TimeProvider time)
+    internal ResourceAccess(Database database, Writer writer, FleetPresence presence, TimeProvider time)
     {
         this.database = database;
         this.writer = writer;
+        this.presence = presence;
         this.time = time;
     }
 
@@ -54,6 +57,8 @@ public sealed class ResourceAccess
     public async IAsyncEnumerable<ReadOnlyMemory<byte>> StreamAsync(Caller caller, string path, [System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancellation = default)
     {
         var statement = Refusing(() => Compiler(caller).Rows(Query(path)));
+        if (statement.ReadsContacts)
+            await presence.RecordContactsAsync(cancellation);
         await using var connection = await database.OpenReadAsync(cancellation);
         using var breakOff = database.BreakOffWhen(connection, cancellation);
         await using var command = statement.On(connection);
@@ -71,6 +76,8 @@ public sealed class ResourceAccess
         return BoundedAsync(
             async ends =>
             {
+                if (statement.ReadsContacts)
+                    await presence.RecordContactsAsync(ends);
                 await using var connection = await database.OpenReadAsync(ends);
                 using var breakOff = database.BreakOffWhen(connection, ends);
                 await using var command = statement.On(connection);

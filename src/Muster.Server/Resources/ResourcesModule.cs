@@ -1,3 +1,4 @@
+using Muster.Server.Presence;
 using Muster.Server.Resources.Accounts;
 using Muster.Server.Resources.Catalog;
 using Muster.Server.Resources.Reads;
@@ -15,7 +16,7 @@ internal static class ResourcesModule
         builder.AddWrites();
         builder.Services.AddSingleton<DeviceEdits>();
         builder.Services.AddSingleton(services => new ResourceAccess(
-            services.GetRequiredService<Database>(), services.GetRequiredService<Writer>(), services.GetRequiredService<TimeProvider>()));
+            services.GetRequiredService<Database>(), services.GetRequiredService<Writer>(), services.GetRequiredService<FleetPresence>(), services.GetRequiredService<TimeProvider>()));
         builder.Services.AddSingleton<DeviceConfigs>();
         builder.Services.AddSingleton<QueryAllowance>();
         return builder;

@@ -99,6 +99,9 @@ public sealed class DeviceTruth
                 possible.AddRange("online", "timeout", "offline");
             else if (anyPoll)
                 possible.Add("online");
+            // Heard, and never polled: silence ends that too.
+            if (contacts.Any(c => c.At + bounds.PollInterval + bounds.TimeoutMargin + bounds.OfflineAfter <= to + 1))
+                possible.Add("offline");
             return possible.ToImmutable();
         }
 

@@ -44,10 +44,9 @@ internal sealed record DeviceColumn(string Name, DeviceColumns Group, Func<Devic
         OfText(DeviceColumns.Status, "status_reason", s => s.Reason.Word()),
         OfNumber(DeviceColumns.Status, "status_since", s => s.StatusSince),
         OfText(DeviceColumns.Reported, "update_detail", s => s.UpdateDetail),
-        OfNumber(DeviceColumns.Reported, "silence_window_ms", s => s.Silence.Window),
-        OfNumber(DeviceColumns.Reported, "silence_offline_ms", s => s.Silence.OfflineAfter),
         OfText(DeviceColumns.Reported, "update_releases", s => ReleaseUpdate.Text(s.Reported.ReleaseUpdates)),
         OfNumber(DeviceColumns.Reported, "update_moved_at", s => s.Reported.UpdateMovedAt),
+        OfText(DeviceColumns.Cloudlink, "tunnels_elsewhere", s => s.Elsewhere.Text),
     ];
 
     /// <summary>The groups of columns in which two states of one device differ.</summary>

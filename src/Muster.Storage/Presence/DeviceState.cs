@@ -27,7 +27,7 @@ public sealed record DeviceState
     /// <summary>From configuration; see the rule for SUPERVISOR_VPN_CONTROL.</summary>
     public bool CloudlinkExpected { get; init; } = true;
 
-    /// <summary>The effective poll interval, ms.</summary>
+    /// <summary>The poll interval that the device is asked for, ms. It learns of a change with its next poll.</summary>
     public long PollInterval { get; init; }
 
     public ReportedState Reported { get; init; } = ReportedState.Empty;
@@ -41,19 +41,23 @@ public sealed record DeviceState
     public long? ServiceInstanceId { get; init; }
     public long CloudlinkEpoch { get; init; }
 
+    /// <summary>Sessions of the device at further service instances, the newest first. Empty unless it is connected.</summary>
+    public TunnelsElsewhere Elsewhere { get; init; } = TunnelsElsewhere.None;
+
     // Answers of the rule.
     public OverallStatus Status { get; init; }
     public int? Progress { get; init; }
     public StatusReason Reason { get; init; }
     public long? StatusSince { get; init; }
     public string? UpdateDetail { get; init; }
-
-    /// <summary>How long the device may be silent.</summary>
-    public SilenceLimits Silence { get; init; }
 }
 
 /// <summary>When a device was last heard. "Observed" instants are ms on the observer clock, the others Unix ms.</summary>
-public readonly record struct ContactTimes(long? LastPollAt, long? LastContactAt, long? ObservedPoll, long? ObservedContact);
+public readonly record struct ContactTimes(long? LastPollAt, long? LastContactAt, long? ObservedPoll, long? ObservedContact)
+{
+    /// <summary>The poll interval that the device knew of when it polled last, ms; null when that is not on record.</summary>
+    public long? PollInterval { get; init; }
+}
 
 /// <summary>SHA-256 of an API key of a device's own.</summary>
 /// <param name="ExpiresAt">Unix ms, or null.</param>
@@ -109,6 +113,9 @@ public sealed record DeviceChange(DeviceState After, DeviceColumns Columns, long
     public IReadOnlyList<ServiceInstall> Installs { get; init; } = [];
 
     public IReadOnlyList<TransitionRow> Transitions { get; init; } = [];
+
+    /// <summary>The contact times that the new state rests on, so that a read never shows one without the other; null when they are on record.</summary>
+    public ContactTimes? Contact { get; init; }
 }
 
 /// <summary>The contact times of one device, for a checkpoint.</summary>

@@ -36,10 +36,11 @@ internal sealed class PostgresPresenceWriter : PresenceWriter
 
     private const string UpsertContacts =
         """
-        INSERT INTO device_contact (device_id, last_poll_at, last_contact_at, observed_poll, observed_contact)
-        SELECT u.* FROM unnest($1, $2, $3, $4, $5) AS u(device_id, last_poll_at, last_contact_at, observed_poll, observed_contact) JOIN device d ON d.id = u.device_id
+        INSERT INTO device_contact (device_id, last_poll_at, last_contact_at, observed_poll, observed_contact, poll_interval_ms)
+        SELECT u.* FROM unnest($1, $2, $3, $4, $5, $6) AS u(device_id, last_poll_at, last_contact_at, observed_poll, observed_contact, poll_interval_ms) JOIN device d ON d.id = u.device_id
         ON CONFLICT (device_id) DO UPDATE SET last_poll_at = excluded.last_poll_at, last_contact_at = excluded.last_contact_at,
-            observed_poll = excluded.observed_poll, observed_contact = excluded.observed_contact
+            observed_poll = excluded.observed_poll, observed_contact = excluded.observed_contact, poll_interval_ms = excluded.poll_interval_ms
+        WHERE device_contact.observed_contact IS NULL OR excluded.observed_contact >= device_contact.observed_contact
         """;
 
     public override async Task WriteAsync(WriteScope write, IReadOnlyList<DeviceChange> changes, List<long> transitionIds)
@@ -80,6 +81,8 @@ internal sealed class PostgresPresenceWriter : PresenceWriter
         }
 
         AddInstalls(batch, [.. ordered.SelectMany(c => c.Installs, (c, install) => (c.After.Id, install, c.At))]);
+        if (ordered.Where(c => c.Contact is not null).Select(c => new ContactRow(c.After.Id, c.Contact!.Value)).ToList() is { Count: > 0 } contacts)
+            AddContacts(batch, contacts);
         AddTransitions(batch, [.. changes.SelectMany(c => c.Transitions, (c, row) => (c.After, row))]);
         if (batch.BatchCommands.Count == 0)
             return;
@@ -98,13 +101,19 @@ internal sealed class PostgresPresenceWriter : PresenceWriter
         if (contacts.Count == 0)
             return;
         await using var batch = new NpgsqlBatch((NpgsqlConnection)write.Connection, (NpgsqlTransaction)write.Transaction);
+        AddContacts(batch, contacts);
+        await batch.ExecuteNonQueryAsync();
+    }
+
+    private static void AddContacts(NpgsqlBatch batch, IReadOnlyList<ContactRow> contacts)
+    {
         var upsert = Add(batch, UpsertContacts);
         Numbers(upsert, contacts, c => c.DeviceId);
         Numbers(upsert, contacts, c => c.Times.LastPollAt);
         Numbers(upsert, contacts, c => c.Times.LastContactAt);
         Numbers(upsert, contacts, c => c.Times.ObservedPoll);
         Numbers(upsert, contacts, c => c.Times.ObservedContact);
-        await batch.ExecuteNonQueryAsync();
+        Numbers(upsert, contacts, c => c.Times.PollInterval);
     }
 
     private static void AddInstalls(NpgsqlBatch batch, List<(long DeviceId, ServiceInstall Install, long At)> installs)

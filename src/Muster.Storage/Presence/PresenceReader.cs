@@ -112,7 +112,7 @@ public sealed class PresenceReader(Database database)
         var rows = await ListAsync(connection,
             $"""
             SELECT d.id, d.uuid, d.fleet_id, d.is_active, d.activated_at, d.is_frozen, d.pinned_release_id,
-                c.last_poll_at, c.last_contact_at, c.observed_poll, c.observed_contact, {Columns}
+                c.last_poll_at, c.last_contact_at, c.observed_poll, c.observed_contact, c.poll_interval_ms, {Columns}
             FROM device d LEFT JOIN device_contact c ON c.device_id = d.id WHERE {where} ORDER BY d.id {limit}
             """,
             Row, cancellation, scope);
@@ -180,7 +180,7 @@ public sealed class PresenceReader(Database database)
 
     private DeviceRow Row(DbDataReader r)
     {
-        const int first = 11;
+        const int first = 12;
         string? Text(int i) => r.IsDBNull(first + i) ? null : r.GetString(first + i);
         string? Word(int i) => r.IsDBNull(first + i) ? null : words.Of(r.GetString(first + i));
         long? Long(int i) => Number(r, first + i);
@@ -212,8 +212,8 @@ public sealed class PresenceReader(Database database)
             UpdateStatusChangedAt = Long(21),
             UpdateStatus = StatusWords.Update(Word(22)) ?? UpdateStatus.None,
             RunningReleaseId = Long(23),
-            ReleaseUpdates = ReleaseUpdate.Parse(Text(38)),
-            UpdateMovedAt = Long(39),
+            ReleaseUpdates = ReleaseUpdate.Parse(Text(36)),
+            UpdateMovedAt = Long(37),
         };
         var state = new DeviceState
         {
@@ -237,9 +237,9 @@ public sealed class PresenceReader(Database database)
             Reason = StatusWords.Reason(Word(33) ?? "never-seen"),
             StatusSince = Long(34),
             UpdateDetail = Text(35),
-            Silence = new(Long(36) ?? 0, Long(37) ?? 0),
+            Elsewhere = TunnelsElsewhere.Of(Text(38)),
         };
-        return new(state, new(Number(r, 7), Number(r, 8), Number(r, 9), Number(r, 10)));
+        return new(state, new(Number(r, 7), Number(r, 8), Number(r, 9), Number(r, 10)) { PollInterval = Number(r, 11) });
     }
 
     private async Task<Dictionary<long, IReadOnlyDictionary<string, string>>> ConfigAsync(DbConnection connection, string sql, CancellationToken cancellation, params object?[] parameters)

@@ -14,23 +14,26 @@ public abstract class PresenceWriter : IDisposable
     /// <summary>The groups of columns in which two states of one device differ.</summary>
     public static DeviceColumns Difference(DeviceState before, DeviceState after) => DeviceColumn.Difference(before, after);
 
-    /// <summary>Writes device rows, image installs and transitions.</summary>
+    /// <summary>Writes device rows, image installs, contact times and transitions.</summary>
     /// <param name="transitionIds">Takes the ids of the transitions, in the order of the changes and of each one's transitions.</param>
     public abstract Task WriteAsync(WriteScope write, IReadOnlyList<DeviceChange> changes, List<long> transitionIds);
 
-    /// <summary>Writes contact times; those of devices that are gone are passed over.</summary>
+    /// <summary>Writes contact times; those of devices that are gone, and those older than what is on record, are passed over.</summary>
     public abstract Task WriteAsync(WriteScope write, IReadOnlyList<ContactRow> contacts);
 
-    /// <summary>Writes a node's observer clock.</summary>
-    public static async Task WriteAsync(WriteScope write, string node, ObserverCheckpoint clock)
+    /// <summary>Writes a node's observer clock, and what the node allows a device beyond its poll interval: reads foretell from both.</summary>
+    /// <param name="beyond">Margin of the window, and from timeout to offline.</param>
+    public static async Task WriteAsync(WriteScope write, string node, ObserverCheckpoint clock, SilenceLimits beyond)
     {
         await using var command = write.Command(
             """
-            INSERT INTO observer_clock (node, observed, resumed_at, outage, unclean_at, written_at, stopped_in_order) VALUES (@p0, @p1, @p2, @p3, @p4, @p5, @p6)
+            INSERT INTO observer_clock (node, observed, resumed_at, outage, unclean_at, written_at, stopped_in_order, resumed_at_wall, margin_ms, offline_after_ms)
+            VALUES (@p0, @p1, @p2, @p3, @p4, @p5, @p6, @p7, @p8, @p9)
             ON CONFLICT (node) DO UPDATE SET observed = excluded.observed, resumed_at = excluded.resumed_at, outage = excluded.outage,
-                unclean_at = excluded.unclean_at, written_at = excluded.written_at, stopped_in_order = excluded.stopped_in_order
+                unclean_at = excluded.unclean_at, written_at = excluded.written_at, stopped_in_order = excluded.stopped_in_order,
+                resumed_at_wall = excluded.resumed_at_wall, margin_ms = excluded.margin_ms, offline_after_ms = excluded.offline_after_ms
             """,
-            node, clock.Observed, clock.ResumedAt, clock.Outage, clock.UncleanAt, clock.WrittenAt, clock.StoppedInOrder);
+            node, clock.Observed, clock.ResumedAt, clock.Outage, clock.UncleanAt, clock.WrittenAt, clock.StoppedInOrder, clock.ResumedAtWall, beyond.Window, beyond.OfflineAfter);
         await command.ExecuteNonQueryAsync();
     }
 

@@ -60,10 +60,11 @@ internal sealed class SqlitePresenceWriter : PresenceWriter
 
         private readonly SqliteStatement contact = new(connection,
             """
-            INSERT INTO device_contact (device_id, last_poll_at, last_contact_at, observed_poll, observed_contact)
-            SELECT ?1, ?2, ?3, ?4, ?5 WHERE EXISTS (SELECT 1 FROM device WHERE id = ?1)
+            INSERT INTO device_contact (device_id, last_poll_at, last_contact_at, observed_poll, observed_contact, poll_interval_ms)
+            SELECT ?1, ?2, ?3, ?4, ?5, ?6 WHERE EXISTS (SELECT 1 FROM device WHERE id = ?1)
             ON CONFLICT (device_id) DO UPDATE SET last_poll_at = excluded.last_poll_at, last_contact_at = excluded.last_contact_at,
-                observed_poll = excluded.observed_poll, observed_contact = excluded.observed_contact
+                observed_poll = excluded.observed_poll, observed_contact = excluded.observed_contact, poll_interval_ms = excluded.poll_interval_ms
+            WHERE device_contact.observed_contact IS NULL OR excluded.observed_contact >= device_contact.observed_contact
             """);
 
         public void Write(DeviceChange change, List<long> transitionIds)
@@ -100,6 +101,9 @@ internal sealed class SqlitePresenceWriter : PresenceWriter
                 install.Execute();
             }
 
+            if (change.Contact is { } times)
+                Write(new ContactRow(after.Id, times));
+
             foreach (var row in change.Transitions)
             {
                 transition.Bind(1, after.Id);
@@ -121,6 +125,7 @@ internal sealed class SqlitePresenceWriter : PresenceWriter
             contact.Bind(3, row.Times.LastContactAt);
             contact.Bind(4, row.Times.ObservedPoll);
             contact.Bind(5, row.Times.ObservedContact);
+            contact.Bind(6, row.Times.PollInterval);
             contact.Execute();
         }
 

@@ -113,6 +113,8 @@ internal sealed partial class Compilation
         var sql = field.Of(alias);
         if (sql.Contains("{q}", StringComparison.Ordinal))
             sql = sql.Replace("{q}", dialect.JsonQuote.Before, StringComparison.Ordinal).Replace("{/q}", dialect.JsonQuote.After, StringComparison.Ordinal);
+        if (sql.Contains("{now}", StringComparison.Ordinal))
+            sql = sql.Replace("{now}", Parts.Parameter(now), StringComparison.Ordinal);
         if (sql.Contains("{origin}", StringComparison.Ordinal))
             sql = sql.Replace("{origin}", $"CAST({Parts.Parameter(origin)} AS TEXT)", StringComparison.Ordinal);
         return field.IsSecret ? sight.Secret(sql, alias) : sql;

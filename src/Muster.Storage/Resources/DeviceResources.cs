@@ -11,15 +11,27 @@ internal static class DeviceResources
     private const string TargetRelease = "coalesce({t}.pinned_release_id, (SELECT tf.target_release_id FROM fleet tf WHERE tf.id = {t}.fleet_id))";
 
     /// <summary>
-    /// When continued silence changes the status, as the rule tells from its answer; read from the checkpointed contact.
-    /// The exact instant, on the observer clock, is the presence room's (<c>/muster/v1/devices/{uuid}/status</c>).
+    /// When continued silence changes the status, in SQL: <see cref="SilenceForecast"/> on the observer clock
+    /// (<see cref="ObserverClock.SilenceLasts"/>), and the clock on the wall (<see cref="ObserverClock.WallOf"/>). A test
+    /// holds both together. {now} is the Unix ms of the question.
     /// </summary>
     private static readonly string StatusChangesAt =
-        "(SELECT CASE WHEN {t}.heartbeat NOT IN ('online', 'timeout') THEN NULL" +
-        $" WHEN {ChangesWith(HeartbeatState.Timeout)} THEN dc.last_poll_at + {{t}}.silence_window_ms" +
-        $" WHEN NOT ({ChangesWith(HeartbeatState.Offline)}) THEN NULL" +
-        " WHEN dc.last_contact_at > dc.last_poll_at + {t}.silence_offline_ms THEN dc.last_contact_at + {t}.silence_window_ms" +
-        " ELSE dc.last_poll_at + {t}.silence_window_ms + {t}.silence_offline_ms END FROM device_contact dc WHERE dc.device_id = {t}.id)";
+        $$"""
+        (SELECT CASE WHEN due.wall < {now} THEN {now} ELSE due.wall END
+         FROM (SELECT CASE WHEN o.contact >= o.resumed_at THEN o.last_contact_at + o.at - o.contact ELSE o.resumed_at_wall + o.at - o.resumed_at END AS wall
+          FROM (SELECT s.*,
+            CASE WHEN {t}.heartbeat = 'unknown' THEN CASE WHEN {{ChangesWith(HeartbeatState.Offline)}} THEN s.contact_lasts + s.offline_after_ms END
+             WHEN {t}.heartbeat = 'offline' THEN NULL
+             WHEN {{ChangesWith(HeartbeatState.Timeout)}} THEN s.poll_lasts
+             WHEN NOT ({{ChangesWith(HeartbeatState.Offline)}}) THEN NULL
+             WHEN s.poll_lasts + s.offline_after_ms < s.contact_lasts THEN s.contact_lasts
+             ELSE s.poll_lasts + s.offline_after_ms END AS at
+           FROM (SELECT k.*, {{SilenceLasts("poll")}} AS poll_lasts, {{SilenceLasts("contact")}} AS contact_lasts
+            FROM (SELECT coalesce(dc.observed_poll, -1) AS poll, coalesce(dc.observed_contact, -1) AS contact, dc.last_contact_at, coalesce(dc.poll_interval_ms, 0) + oc.margin_ms AS silence,
+              oc.resumed_at, oc.resumed_at_wall, oc.unclean_at, oc.outage + {{ObserverClock.RetryPatience}} AS patience, oc.offline_after_ms
+             FROM device_contact dc CROSS JOIN observer_clock oc
+             WHERE dc.device_id = {t}.id AND dc.last_contact_at IS NOT NULL AND oc.node = (SELECT last.node FROM observer_clock last ORDER BY last.written_at DESC, last.node LIMIT 1)) k) s) o) due)
+        """;
 
     private const string CloudlinkControls = $"('BALENA_{ConfigValues.CloudlinkControl}', 'RESIN_{ConfigValues.CloudlinkControl}')";
 
@@ -197,6 +209,13 @@ internal static class DeviceResources
 
     private static string OldWord(OverallStatus status) =>
         $" WHEN {{t}}.overall_status = '{status.Word()}' THEN CASE WHEN {{t}}.overall_progress IS NULL THEN '{LegacyStatus.Word(status, null)}' ELSE '{LegacyStatus.Word(status, 0)}' END";
+
+    /// <summary><see cref="ObserverClock.SilenceLasts"/> since the instant in a column.</summary>
+    private static string SilenceLasts(string since)
+    {
+        var patient = $"k.resumed_at + CASE WHEN k.{since} <= k.unclean_at OR k.silence < k.patience THEN k.silence ELSE k.patience END";
+        return $"CASE WHEN k.{since} >= k.resumed_at OR k.{since} + k.silence >= {patient} THEN k.{since} + k.silence ELSE {patient} END";
+    }
 
     private static string ChangesWith(HeartbeatState heartbeat)
     {

@@ -6,6 +6,9 @@ namespace Muster.Storage.Resources;
 /// <summary>One compiled statement. Everything a client wrote is in the parameters.</summary>
 public sealed record SqlStatement(string Text, ImmutableArray<object?> Parameters)
 {
+    /// <summary>Whether it reads last contacts or what follows from them: then the newest are to be put on record first.</summary>
+    public bool ReadsContacts => Text.Contains("device_contact", StringComparison.Ordinal);
+
     public DbCommand On(DbConnection connection) => connection.Statement(Text, Parameters.AsSpan());
 
     public DbCommand In(WriteScope write) => write.Command(Text, Parameters.AsSpan());

@@ -77,5 +77,76 @@ public sealed class CloudlinkFactsTests
         async Task<object?> LinkAsync() => await fleet.ReadAsync("SELECT value FROM fleet_count WHERE fact = 'cloudlink' AND devices = 1");
     }
 
+    [Theory, MemberData(nameof(TestDatabases.Kinds), MemberType = typeof(TestDatabases))]
+    public async Task A_device_is_connected_while_any_of_its_sessions_lives_also_across_a_restart(string kind)
+    {
+        var fleet = await FleetFixture.CreateAsync(kind);
+        var device = await fleet.AddDeviceAsync(await fleet.AddFleetAsync());
+        long[] servers = [await fleet.AddServiceInstanceAsync(), await fleet.AddServiceInstanceAsync(), await fleet.AddServiceInstanceAsync()];
+        var node = await PresenceNode.StartAsync(fleet.Database, time);
+        try
+        {
+            await ToldAsync(0, connected: true);
+            await ToldAsync(1, connected: true);
+            await ToldAsync(1, connected: false);
+            Assert.Equal((true, servers[0]), await LinkAsync());
+
+            await ToldAsync(1, connected: true);
+            await ToldAsync(2, connected: true);
+            await node.DisposeAsync();
+            node = await PresenceNode.StartAsync(fleet.Database, time);
+            await ToldAsync(2, connected: false);
+            Assert.Equal((true, servers[1]), await LinkAsync());
+            await ToldAsync(0, connected: false);
+            await ToldAsync(2, connected: false);
+            Assert.Equal((true, servers[1]), await LinkAsync());
+
+            // The server of the session that is left dies without a word.
+            await ToldAsync(0, connected: true);
+            for (var i = 0; i < 7; i++)
+            {
+                await node.Presence.ServiceInstanceAliveAsync(servers[1]);
+                await node.PassAsync(TimeSpan.FromSeconds(10));
+            }
+
+            Assert.Equal((true, servers[1]), await LinkAsync());
+            await node.PassAsync(TimeSpan.FromSeconds(62));
+            Assert.Equal((false, null), await LinkAsync());
+            Assert.Equal(2L, await fleet.ReadAsync("SELECT count(*) FROM transition WHERE fact = 'cloudlink'"));
+        }
+        finally
+        {
+            await node.DisposeAsync();
+        }
+
+        Task ToldAsync(int server, bool connected) => node.Presence.CloudlinkAsync(servers[server], [device.Uuid], connected, 0, CancellationToken.None);
+        async Task<(bool, long?)> LinkAsync() => (
+            Convert.ToInt64(await fleet.ReadAsync("SELECT cloudlink_connected FROM device WHERE id = @p0", device.Id), null) != 0,
+            await fleet.ReadAsync("SELECT service_instance_id FROM device WHERE id = @p0", device.Id) as long?);
+    }
+
+    [Theory, MemberData(nameof(TestDatabases.Kinds), MemberType = typeof(TestDatabases))]
+    public async Task The_end_of_a_session_is_no_sign_of_life(string kind)
+    {
+        var fleet = await FleetFixture.CreateAsync(kind);
+        var device = await fleet.AddDeviceAsync(await fleet.AddFleetAsync());
+        var instance = await fleet.AddServiceInstanceAsync();
+        await using var node = await PresenceNode.StartAsync(fleet.Database, time);
+        await node.PollAsync(device);
+        await node.Presence.CloudlinkAsync(instance, [device.Uuid], connected: true, 0, CancellationToken.None);
+        var before = node.Presence.Evidence(node.Slot(device))!;
+        await node.PassAsync(TimeSpan.FromSeconds(100));
+
+        await node.Presence.CloudlinkAsync(instance, [device.Uuid], connected: false, 0, CancellationToken.None);
+
+        var after = node.Presence.Evidence(node.Slot(device))!;
+        Assert.False(after.Facts.CloudlinkConnected);
+        Assert.Equal((before.LastContactAt, before.HeartbeatNext), (after.LastContactAt, after.HeartbeatNext));
+        // Nor does it bring a device back that is offline already.
+        await node.PassAsync(TimeSpan.FromSeconds(120));
+        await node.Presence.CloudlinkAsync(instance, [device.Uuid], connected: false, 0, CancellationToken.None);
+        Assert.Equal("offline", await fleet.ReadAsync("SELECT heartbeat FROM device WHERE id = @p0", device.Id));
+    }
+
     private long Now() => time.GetUtcNow().ToUnixTimeMilliseconds();
 }

@@ -33,9 +33,10 @@ public sealed class HeartbeatMachineTests
     [Fact]
     public void A_device_that_only_reports_is_not_called_offline_and_not_online()
     {
-        Assert.Equal(HeartbeatState.Timeout, HeartbeatMachine.OnContact(HeartbeatState.Offline));
-        Assert.Equal(HeartbeatState.Unknown, HeartbeatMachine.OnContact(HeartbeatState.Unknown));
-        Assert.Equal(HeartbeatState.Timeout, HeartbeatMachine.OnContact(HeartbeatState.Timeout));
+        Assert.Equal(HeartbeatState.Timeout, HeartbeatMachine.OnContact(HeartbeatState.Offline, everPolled: true));
+        Assert.Equal(HeartbeatState.Unknown, HeartbeatMachine.OnContact(HeartbeatState.Unknown, everPolled: false));
+        Assert.Equal(HeartbeatState.Timeout, HeartbeatMachine.OnContact(HeartbeatState.Timeout, everPolled: true));
+        Assert.Equal(HeartbeatState.Unknown, HeartbeatMachine.OnContact(HeartbeatState.Offline, everPolled: false));
     }
 
     [Fact]
@@ -44,6 +45,21 @@ public sealed class HeartbeatMachineTests
         foreach (var state in new[] { HeartbeatState.Unknown, HeartbeatState.Offline })
             Assert.Equal(new(state, null, state), HeartbeatMachine.AfterSilence(state, HeartbeatMachine.Never, HeartbeatMachine.Never, Limits, At(1_000_000)));
     }
+
+    [Fact]
+    public void Silence_ends_an_unknown_heartbeat_of_a_device_that_was_heard_and_the_forecast_says_so()
+    {
+        HeartbeatOutlook On(long now) => HeartbeatMachine.AfterSilence(HeartbeatState.Unknown, HeartbeatMachine.Never, lastContact: 100, Limits, At(now));
+        Assert.Equal(new(HeartbeatState.Unknown, 1_115, HeartbeatState.Offline), On(1_114));
+        Assert.Equal(new(HeartbeatState.Offline, null, HeartbeatState.Offline), On(1_115));
+        var reported = new DeviceFacts { IsActive = true, Heartbeat = HeartbeatState.Unknown };
+        Assert.Equal(new NextChange(1_115, OverallStatus.Disconnected), SilenceForecast.Of(reported, HeartbeatMachine.Never, 100, Limits, At(200)));
+    }
+
+    [Fact]
+    public void Silence_that_is_about_to_be_noticed_is_announced_for_now() => Assert.Equal(
+        new NextChange(5_000, OverallStatus.Disconnected),
+        SilenceForecast.Of(new DeviceFacts { IsActive = true, Heartbeat = HeartbeatState.Online }, 0, 0, Limits, At(5_000)));
 
     [Fact]
     public void The_announced_instant_is_the_first_at_which_the_state_changes() => Gen.Select(

@@ -71,8 +71,11 @@ public sealed class InputChangesTests
 
         Assert.Equal("operational", await fleet.ReadAsync("SELECT overall_status FROM device WHERE id = @p0", device.Id));
         Assert.Equal("cloudlink-not-expected", await fleet.ReadAsync("SELECT status_reason FROM device WHERE id = @p0", device.Id));
-        Assert.Equal(110_000L, await fleet.ReadAsync("SELECT silence_window_ms FROM device WHERE id = @p0", device.Id));
         Assert.NotEqual(ticket, node.Presence.FleetTicket(owner.Id));
+        // The device hears of the shorter interval with its next poll.
+        await node.PassAsync(TimeSpan.FromSeconds(112));
+        Assert.Equal("online", await fleet.ReadAsync("SELECT heartbeat FROM device WHERE id = @p0", device.Id));
+        await node.PollAsync(device);
         await node.PassAsync(TimeSpan.FromSeconds(112));
         Assert.Equal("timeout", await fleet.ReadAsync("SELECT heartbeat FROM device WHERE id = @p0", device.Id));
 

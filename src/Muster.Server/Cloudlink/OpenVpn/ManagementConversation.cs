@@ -24,7 +24,7 @@ internal sealed partial class ManagementConversation : IDisposable
     /// <summary>More than this, and openvpn does not read any more.</summary>
     private const int MaxCommands = 100_000;
 
-    /// <summary>How often openvpn tells how much it heard of a client: a sign of life.</summary>
+    /// <summary>How often openvpn tells how much it heard of a client.</summary>
     private const int TrafficSeconds = 60;
 
     private readonly Stream socket;
@@ -166,6 +166,7 @@ internal sealed partial class ManagementConversation : IDisposable
     {
         using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellation, client.Left.Token);
         var name = string.Create(CultureInfo.InvariantCulture, $"{connect.Client} {connect.Key}");
+        var came = parts.Time.GetTimestamp();
         try
         {
             if (parts.Presence.Authenticate(connect.Username, connect.Password, out var slot) is not (DeviceAuth.Ok or DeviceAuth.Frozen) || connect.Username != client.Uuid)
@@ -185,7 +186,7 @@ internal sealed partial class ManagementConversation : IDisposable
 
             parts.Meter.Admitted(SessionKind.OpenVpn);
             Send($"client-auth-nt {name}");
-            await parts.Presence.ContactAsync(slot, ContactKind.Tunnel);
+            await parts.Presence.ContactAsync(slot, ContactKind.Tunnel, parts.Time.GetElapsedTime(came));
         }
         catch (PresenceBusyException)
         {
@@ -249,6 +250,7 @@ internal sealed partial class ManagementConversation : IDisposable
                 return;
             }
 
+            client.CountedAt = parts.Time.GetTimestamp();
             client.Session = session = new(client.Uuid, client.From, parts.Time.GetUtcNow().ToUnixTimeMilliseconds(), address, parts.Options, parts.Time, () => Kill(id));
         }
 
@@ -274,19 +276,27 @@ internal sealed partial class ManagementConversation : IDisposable
         parts.Sessions.Close(session, comesBack ? Handover : null);
     }
 
-    /// <summary>Frames came from the device: it lives.</summary>
+    /// <summary>
+    /// Frames came from the device since it was counted last. When, openvpn does not tell: what is certain is that it was
+    /// not before that, and so that counts.
+    /// </summary>
     private void Hear(ManagementEvent.Traffic traffic)
     {
         Client? client;
+        long since;
         lock (gate)
         {
-            if (!clients.TryGetValue(traffic.Client, out client) || client.Session is null || traffic.Received <= client.Received)
+            if (!clients.TryGetValue(traffic.Client, out client) || client.Session is null)
+                return;
+            since = client.CountedAt;
+            client.CountedAt = parts.Time.GetTimestamp();
+            if (traffic.Received <= client.Received)
                 return;
             client.Received = traffic.Received;
         }
 
         if (parts.Presence.IsReady && parts.Presence.TryFind(client.Uuid, out var slot))
-            _ = parts.Presence.ContactAsync(slot, ContactKind.Tunnel).AsTask();
+            _ = parts.Presence.ContactAsync(slot, ContactKind.Tunnel, parts.Time.GetElapsedTime(since)).AsTask();
     }
 
     private void Kill(long id) => Send(string.Create(CultureInfo.InvariantCulture, $"client-kill {id}"));
@@ -314,6 +324,9 @@ internal sealed partial class ManagementConversation : IDisposable
         public OpenVpnSession? Session { get; set; }
 
         public long Received { get; set; }
+
+        /// <summary>When its bytes were counted last, or its tunnel came up.</summary>
+        public long CountedAt { get; set; }
     }
 }
 

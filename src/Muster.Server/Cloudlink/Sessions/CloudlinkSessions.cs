@@ -189,7 +189,8 @@ internal sealed partial class CloudlinkSessions(FleetPresence presence, GatewayI
             {
                 try
                 {
-                    await presence.CloudlinkAsync(instance.Id, [.. some], connected: some.Key, instance.NextEpoch(), stopping);
+                    // That the device was heard, the gateways told when it came.
+                    await presence.CloudlinkAsync(instance.Id, [.. some], connected: some.Key, instance.NextEpoch(), stopping, heard: false);
                 }
 #pragma warning disable CA1031 // one word that is not taken must not keep all others
                 catch (Exception e) when (e is not OperationCanceledException)

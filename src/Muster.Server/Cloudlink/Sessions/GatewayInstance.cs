@@ -47,7 +47,8 @@ internal sealed class GatewayInstance(Database database, TimeProvider time)
 
     private static async Task<List<string>> HeldAsync(WriteScope write, long id, CancellationToken cancellation)
     {
-        await using var command = write.Command("SELECT uuid FROM device WHERE service_instance_id = @p0 AND cloudlink_connected <> 0", id);
+        await using var command = write.Command(
+            "SELECT uuid FROM device WHERE cloudlink_connected <> 0 AND (service_instance_id = @p0 OR ' ' || tunnels_elsewhere LIKE @p1)", id, $"% {id}:%");
         await using var reader = await command.ExecuteReaderAsync(cancellation);
         List<string> uuids = [];
         while (await reader.ReadAsync(cancellation))

@@ -26,6 +26,8 @@ internal static class WebSocketEndpoint
         var services = context.RequestServices;
         var presence = services.GetRequiredService<FleetPresence>();
         var gateway = services.GetRequiredService<WebSocketGateway>();
+        var time = services.GetRequiredService<TimeProvider>();
+        var came = time.GetTimestamp();
         if (!context.WebSockets.IsWebSocketRequest)
         {
             await RefuseAsync(context, StatusCodes.Status426UpgradeRequired, "This is the WebSocket of devices; it wants an upgrade.");
@@ -62,7 +64,7 @@ internal static class WebSocketEndpoint
         }
 
         meter.Admitted(SessionKind.WebSocket);
-        await presence.ContactAsync(slot, ContactKind.Tunnel);
+        await presence.ContactAsync(slot, ContactKind.Tunnel, time.GetElapsedTime(came));
         // A tunnel may be idle, and its device slow to read: its own keepalive decides.
         if (context.Features.Get<IHttpMinRequestBodyDataRateFeature>() is { } reading)
             reading.MinDataRate = null;

@@ -81,6 +81,9 @@ internal sealed partial class WebSocketGateway(
         var end = await running;
         if (end.Kind is CloudlinkEnding.Malformed)
             LogMalformed(uuid);
+        // A device that says goodbye is heard with that. One that went silent, or was cut off, is not.
+        if (end.Kind is CloudlinkEnding.Goodbye)
+            await presence.ContactAsync(slot, ContactKind.Tunnel, time.GetElapsedTime(connection.HeardAt));
         Ended(session, connection, isLoss: end.Kind is CloudlinkEnding.Lost);
         await connection.CloseAsync(end);
     }
@@ -215,7 +218,7 @@ internal sealed partial class WebSocketGateway(
     private async Task LookAsync(long now)
     {
         List<(WebSocketSession Session, CloudlinkConnection Connection)> dead = [];
-        List<WebSocketSession> alive = [];
+        List<(WebSocketSession Session, CloudlinkConnection Connection)> alive = [];
         lock (gate)
         {
             List<WebSocketSession> over = [];
@@ -241,7 +244,7 @@ internal sealed partial class WebSocketGateway(
                 else if (silence <= Round && time.GetElapsedTime(session.ToldAt, now) >= SignsEvery)
                 {
                     session.ToldAt = now;
-                    alive.Add(session);
+                    alive.Add((session, connection));
                 }
             }
 
@@ -254,8 +257,8 @@ internal sealed partial class WebSocketGateway(
             connection.Abort();
         }
 
-        foreach (var session in alive)
-            await presence.ContactAsync(session.Slot, ContactKind.Tunnel);
+        foreach (var (session, connection) in alive)
+            await presence.ContactAsync(session.Slot, ContactKind.Tunnel, time.GetElapsedTime(connection.HeardAt));
     }
 
     /// <summary>Before the listener waits for its connections: they are ended in order, and told when to come back.</summary>

@@ -25,7 +25,7 @@ public sealed class OsProgress(FleetPresence presence)
 
     /// <summary>Durable, and visible in the next read, when the task completes.</summary>
     /// <param name="fields">Reported fields by their wire names. A form's values are texts: numbers in them are taken as numbers, "" as null.</param>
-    /// <param name="isContact">Whether the device's own key made the request.</param>
+    /// <param name="isContact">Whether the device itself made the request, with whichever key.</param>
     /// <returns>Null, or the sentence for a 400; nothing was written then.</returns>
     /// <exception cref="Storage.DatabaseAwayException">Answer 503.</exception>
     /// <exception cref="PresenceBusyException">Answer 503.</exception>

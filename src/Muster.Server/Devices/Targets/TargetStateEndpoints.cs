@@ -55,6 +55,8 @@ internal sealed class TargetStateEndpoints(FleetPresence presence, Callers calle
         var document = api == 2 ? TargetDocument.V2(inputs) : TargetDocument.V3(inputs);
         var version = TargetDocument.Version(document.Span);
         presence.SetTargetVersion(slot, api, version, ticket);
+        if (auth is DeviceAuth.Ok)
+            presence.Told(slot, inputs.PollIntervalMs);
         await AnswerAsync(context, document, version);
     }
 

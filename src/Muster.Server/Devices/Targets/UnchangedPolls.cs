@@ -26,10 +26,19 @@ internal sealed class UnchangedPolls(RequestDelegate next, FleetPresence presenc
         }
 
         presence.SeenFrom(slot, context.Connection.RemoteIpAddress);
+        var polled = presence.PolledAsync(slot);
+        // Memory may know of an input by now that this version does not: then the device must hear of it.
+        if (!string.Equals(presence.TargetVersion(slot, api), known, StringComparison.Ordinal))
+            return AnewAsync(context, polled.AsTask());
         context.Response.StatusCode = StatusCodes.Status304NotModified;
         context.Response.Headers.ETag = known;
-        var polled = presence.PolledAsync(slot);
         return polled.IsCompletedSuccessfully ? Task.CompletedTask : polled.AsTask();
+    }
+
+    private async Task AnewAsync(HttpContext context, Task polled)
+    {
+        await polled;
+        await next(context);
     }
 
     /// <summary><c>/device/v3/{uuid}/state</c> or <c>/device/v2/{uuid}/state</c>.</summary>

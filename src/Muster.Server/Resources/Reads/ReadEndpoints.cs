@@ -2,9 +2,11 @@ using System.Buffers;
 using System.Data.Common;
 using System.Globalization;
 using System.Text;
+using Microsoft.AspNetCore.Mvc;
 using Muster.Core.Access;
 using Muster.Core.Query;
 using Muster.Server.Devices.Registration;
+using Muster.Server.Presence;
 using Muster.Storage;
 using Muster.Storage.Resources;
 
@@ -19,11 +21,11 @@ internal static class ReadEndpoints
     public static void MapReads(this IEndpointRouteBuilder routes)
     {
         foreach (var model in new[] { ResourceModel.Version7, ResourceModel.Version6 })
-            routes.MapGet($"/{model.Version}/{{**resource}}", (HttpContext context, Callers callers, KeyExchange exchange, Database database, QueryAllowance allowance, TimeProvider time) => ReadAsync(context, model, callers, exchange, database, allowance, time));
+            routes.MapGet($"/{model.Version}/{{**resource}}", (HttpContext context, Callers callers, KeyExchange exchange, Database database, QueryAllowance allowance, [FromServices] FleetPresence presence, TimeProvider time) => ReadAsync(context, model, callers, exchange, database, allowance, presence, time));
         routes.MapGet("/muster/v1/release-assets/{id:long}", ReleaseAssetAsync);
     }
 
-    private static async Task<IResult> ReadAsync(HttpContext context, ResourceModel model, Callers callers, KeyExchange exchange, Database database, QueryAllowance allowance, TimeProvider time)
+    private static async Task<IResult> ReadAsync(HttpContext context, ResourceModel model, Callers callers, KeyExchange exchange, Database database, QueryAllowance allowance, FleetPresence presence, TimeProvider time)
     {
         var request = ResourceRequest.Of(context, model);
         if (request.Query.Action is not null)
@@ -43,6 +45,8 @@ internal static class ReadEndpoints
             throw new RefusedException(StatusCodes.Status429TooManyRequests, "Your queries have kept the database busy for too long. Narrow them down, and try again later.");
         }
 
+        if (statement.ReadsContacts)
+            await presence.RecordContactsAsync(context.RequestAborted);
         var (begun, isLooking) = (time.GetTimestamp(), true);
         using var timeout = new CancellationTokenSource(QueryAllowance.Longest(caller), time);
         using var ends = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted, timeout.Token);

@@ -90,6 +90,8 @@ internal sealed partial class Writer(Database database, Callers callers, Resourc
 
     private async Task<T> InTransactionAsync<T>(WriteRequest request, Func<Write, Task<T>> work)
     {
+        if (ReadsContacts(request))
+            await presence.RecordContactsAsync(CancellationToken.None);
         var (result, after) = await database.WriteAsync(async scope =>
         {
             // Made anew for each attempt: a transaction that lost a deadlock is run again.
@@ -119,6 +121,12 @@ internal sealed partial class Writer(Database database, Callers callers, Resourc
 
         return result;
     }
+
+    /// <summary>Whether the rows to be written are chosen by when they were heard: then what memory knows of that must be on record.</summary>
+    private bool ReadsContacts(WriteRequest request) =>
+        request.Query.Options.Filter is not null
+        && new QueryCompiler(request.Model, database.Dialect, ReadScope.Everything, 0)
+            .Ids(new ResourceQuery(request.Query.Resource) { Options = new QueryOptions { Filter = request.Query.Options.Filter } }).ReadsContacts;
 
     private async Task<long> InsertAsync(Write write, IReadOnlyDictionary<string, JsonElement> fields)
     {
@@ -209,7 +217,8 @@ internal sealed partial class Writer(Database database, Callers callers, Resourc
         });
         foreach (var uuid in uuids)
         {
-            if (await progress.ReportAsync(uuid, fields, isContact: caller.Kind == CallerKind.Device, cancellation) is { } problem)
+            // The provisioning key lies on the device: with either key it is the device that speaks. One that speaks of several is none of them.
+            if (await progress.ReportAsync(uuid, fields, isContact: uuids.Count == 1, cancellation) is { } problem)
                 throw RefusedException.Invalid(problem);
         }
 

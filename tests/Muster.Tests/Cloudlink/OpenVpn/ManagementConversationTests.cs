@@ -172,17 +172,24 @@ public sealed class ManagementConversationTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Frames_of_a_device_are_signs_of_life()
+    public async Task Frames_of_a_device_are_signs_of_life_since_they_were_counted_last()
     {
         await EnterAsync(0, "100.64.0.3");
         var entered = Heard();
         await node.PassAsync(TimeSpan.FromSeconds(10));
         await SayAsync(">BYTECOUNT_CLI:0,2000,100");
+        await node.PassAsync(TimeSpan.FromSeconds(10));
+        await SayAsync(">BYTECOUNT_CLI:0,3000,100");
         await UntilAsync(() => Heard() > entered);
+        // They came at any time since the first count; nothing says that it was later.
+        Assert.InRange(Heard()!.Value - entered!.Value, 1, 19_999);
         var heard = Heard();
         await node.PassAsync(TimeSpan.FromSeconds(10));
-        await SayAsync(">BYTECOUNT_CLI:0,2000,200", ">STATE:1795382509,CONNECTED,SUCCESS,100.64.0.1,,,,");
+        await SayAsync(">BYTECOUNT_CLI:0,3000,200", ">STATE:1795382509,CONNECTED,SUCCESS,100.64.0.1,,,,");
         await UntilAsync(() => isListening);
+        Assert.Equal(heard, Heard());
+        await LeaveAsync(0);
+        await UntilAsync(() => sessions.Find(device.Uuid) is null);
         Assert.Equal(heard, Heard());
 
         long? Heard() => node.Presence.Evidence(node.Slot(device))!.LastContactAt;

@@ -83,8 +83,11 @@ public sealed class WebSocketSessionTests
         Assert.True(await IsConnectedAsync(server, record));
 
         device.Network.IsSilent = true;
-        var silent = TimeProvider.System.GetTimestamp();
+        var (silent, silentAt) = (TimeProvider.System.GetTimestamp(), TimeProvider.System.GetUtcNow().ToUnixTimeMilliseconds());
         await UntilConnectedAsync(server, record, false);
+        // The end of a session in silence is no sign of life.
+        Assert.True(server.Presence.TryFind(record.Uuid, out var slot));
+        Assert.InRange(server.Presence.Evidence(slot)!.LastContactAt!.Value, 1, silentAt + 500);
         // The last sign came at most one ping interval before; the rest is what a busy machine needs.
         Assert.InRange(TimeProvider.System.GetElapsedTime(silent), TimeSpan.FromSeconds(1.9), TimeSpan.FromSeconds(8));
         device.Network.IsSilent = false;
@@ -99,9 +102,13 @@ public sealed class WebSocketSessionTests
         var device = new TunnelledDevice(server.Server, record);
         await device.ConnectedAsync();
         await UntilConnectedAsync(server, record, true);
+        var before = TimeProvider.System.GetUtcNow().ToUnixTimeMilliseconds();
         await device.DisposeAsync();
         await UntilConnectedAsync(server, record, false);
         Assert.Equal(0, Gateway(server).Count);
+        // With its goodbye the device was heard.
+        Assert.True(server.Presence.TryFind(record.Uuid, out var slot));
+        Assert.True(server.Presence.Evidence(slot)!.LastContactAt >= before);
     }
 
     [Fact]
