@@ -5,6 +5,7 @@ using Muster.Server.Hosting;
 using Muster.Simulator;
 using Muster.Storage;
 using Muster.Storage.Migrations;
+using Muster.Storage.Postgres;
 
 namespace Muster.Server;
 
@@ -36,6 +37,8 @@ internal static class MusterCommands
             await app.StartAsync(cancellation);
             Announcement.Print(app, Console.Out);
             await app.WaitForShutdownAsync(cancellation);
+            if (app.Services.GetRequiredService<DatabaseHold>().TakenOver is { } why)
+                throw new SettingException(why);
         }));
         return command;
     }
@@ -70,7 +73,7 @@ internal static class MusterCommands
             await run();
             return 0;
         }
-        catch (Exception e) when (e is DatabaseAwayException or IOException or UnauthorizedAccessException or SettingException)
+        catch (Exception e) when (e is DatabaseAwayException or DatabaseHeldException or IOException or UnauthorizedAccessException or SettingException)
         {
             await Console.Error.WriteLineAsync($"muster: {e.Message}");
             return 1;

@@ -4,6 +4,7 @@ using Muster.Server.Hosting;
 using Muster.Server.Resources;
 using Muster.Server.Resources.Accounts;
 using Muster.Storage.Migrations;
+using Muster.Storage.Postgres;
 
 namespace Muster.Server;
 
@@ -26,8 +27,9 @@ internal static class SeedCommand
             using var held = data.Hold();
             await using var database = ServerHost.OpenDatabase(configuration);
             await database.ProbeAsync();
-            Migrator.Migrate(database);
             var time = TimeProvider.System;
+            await using var hold = database is PostgresDatabase postgres ? await PostgresHold.TakeAsync(postgres, time) : null;
+            Migrator.Migrate(database);
             var people = new People(database, new ApiKeys(time), new Callers(database, new SessionTokens(database, time), time), time);
             await new FirstStart(database, people, time, configuration, data).RunAsync();
             try

@@ -41,9 +41,14 @@ internal static class ServerHost
         builder.AddDashboard();
 
         var app = builder.Build();
+        // Before the first look at the database: a second server on one directory must not even migrate it.
+        app.Services.GetRequiredService<DataDirectoryHold>();
         var database = app.Services.GetRequiredService<Database>();
         database.ProbeAsync().GetAwaiter().GetResult();
+        var hold = app.Services.GetRequiredService<DatabaseHold>();
+        hold.TakeAsync().GetAwaiter().GetResult();
         Migrator.Migrate(database);
+        hold.FenceAsync().GetAwaiter().GetResult();
 
         app.MapHosting();
         app.UseDeviceSites();
@@ -61,7 +66,7 @@ internal static class ServerHost
     public static Database OpenDatabase(IConfiguration configuration)
     {
         if (configuration["database"] is not { Length: > 0 } connection)
-            return new SqliteDatabase(DataDirectory.Of(configuration).File("muster.db"));
+            return new SqliteDatabase(DataDirectory.Of(configuration).PrivateFile("muster.db"));
         try
         {
             return new PostgresDatabase(connection);

@@ -42,6 +42,9 @@ public static class AccessRule
     private static readonly FrozenSet<string> OwnFields = FrozenSet.Create(StringComparer.Ordinal,
         "device_name", "note", "is_pinned_on__release", "should_be_running__release");
 
+    /// <summary>Fields of an organization that only the server's administrator sets: what its members may use of the server.</summary>
+    private static readonly FrozenSet<string> PlanFields = FrozenSet.Create(StringComparer.Ordinal, "muster_plan", "muster_device_allowance");
+
     private static readonly FrozenDictionary<string, (Role? Create, Role? Change, Role? Delete)> Roles = new Dictionary<string, (Role?, Role?, Role?)>
     {
         ["application"] = (Role.Developer, Role.Developer, Role.Administrator),
@@ -66,7 +69,10 @@ public static class AccessRule
         ["image_environment_variable"] = All(Role.Developer),
         ["api_key"] = (null, Role.Developer, Role.Developer),
         ["organization"] = (null, Role.Administrator, Role.Administrator),
-        ["organization_membership"] = All(Role.Administrator),
+        // Nobody becomes a member without accepting an invite, unless the server's administrator adds them.
+        ["organization_membership"] = (null, Role.Administrator, Role.Administrator),
+        ["invitee__is_invited_to__organization"] = (Role.Administrator, null, Role.Administrator),
+        ["invitee__is_invited_to__application"] = (Role.Administrator, null, Role.Administrator),
     }.ToFrozenDictionary(StringComparer.Ordinal);
 
     /// <summary>The lowest role that may do this to a row of its organization; null when no role may.</summary>
@@ -74,6 +80,8 @@ public static class AccessRule
     public static Role? RoleFor(string resource, Act act, IEnumerable<string> fields)
     {
         if (!Roles.TryGetValue(resource, out var roles))
+            return null;
+        if (resource == "organization" && fields.Any(PlanFields.Contains))
             return null;
         return act switch
         {
@@ -111,7 +119,7 @@ public static class AccessRule
     public static bool AllowsSomewhere(Caller caller, string resource, Act act, IReadOnlyCollection<string> fields) => caller.Kind switch
     {
         CallerKind.User when caller.IsServerAdmin => IsForPeople(resource),
-        CallerKind.User => IsPersonal(resource) || (resource == "organization" && act == Act.Create)
+        CallerKind.User => IsPersonal(resource) || (resource == "organization" && act == Act.Create) || (resource == "organization_membership" && act == Act.Delete)
             || (RoleFor(resource, act, fields) is { } needed && caller.Memberships.Values.Any(role => role >= needed)),
         CallerKind.Device => DeviceAllows(resource, act, fields),
         CallerKind.Fleet => Allows(caller, resource, act, fields, new Owner(FleetId: caller.SubjectId)),
@@ -126,8 +134,11 @@ public static class AccessRule
     {
         if (IsPersonal(resource) && owner.AccountId != 0)
             return owner.AccountId == caller.SubjectId;
-        if (resource == "organization" && act == Act.Create)
+        // Anybody may leave.
+        if (resource == "organization_membership" && act == Act.Delete && owner.AccountId == caller.SubjectId)
             return true;
+        if (resource == "organization" && act == Act.Create)
+            return !fields.Any(PlanFields.Contains);
         return RoleFor(resource, act, fields) is { } needed && caller.Memberships.TryGetValue(owner.OrganizationId, out var role) && role >= needed;
     }
 

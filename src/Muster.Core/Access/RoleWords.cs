@@ -11,6 +11,9 @@ public static class RoleWords
         _ => "administrator",
     };
 
+    /// <summary>The role with this id in the resource API; null when there is none.</summary>
+    public static Role? OfId(long id) => id is >= 1 and <= 4 ? (Role)(id - 1) : null;
+
     /// <summary>Null for a word that is no role.</summary>
     public static Role? Parse(string? word) => word switch
     {

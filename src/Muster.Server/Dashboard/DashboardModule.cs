@@ -41,6 +41,7 @@ internal static class DashboardModule
             cookie.ExpireTimeSpan = TimeSpan.FromDays(30);
             cookie.SlidingExpiration = true;
         });
+        builder.Services.AddAntiforgery(antiforgery => antiforgery.Cookie.SecurePolicy = CookieSecurePolicy.SameAsRequest);
         builder.Services.AddDataProtection().SetApplicationName("muster").PersistKeysToFileSystem(DataDirectory.Of(builder.Configuration).PrivateFolder("keys"));
         builder.Services.AddScoped<Visitor>();
         builder.Services.AddSingleton<LivePages>();

@@ -12,9 +12,9 @@ internal static class Health
     public static void MapHealth(this WebApplication app)
     {
         app.MapGet("/healthz", () => Results.Text("OK"));
-        app.MapGet("/readyz", async (FleetPresence presence, Database database, TimeProvider time, CancellationToken aborted) =>
+        app.MapGet("/readyz", async (HttpContext context, Monitoring monitoring, FleetPresence presence, Database database, TimeProvider time, CancellationToken aborted) =>
             await WhyNotReadyAsync(presence, database, time, aborted) is { } reason
-                ? Results.Text(reason, statusCode: StatusCodes.Status503ServiceUnavailable)
+                ? Results.Text(monitoring.Allows(context) ? reason : "Not ready", statusCode: StatusCodes.Status503ServiceUnavailable)
                 : Results.Text("OK"));
     }
 

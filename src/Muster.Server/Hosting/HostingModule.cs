@@ -13,12 +13,14 @@ internal static class HostingModule
         AddLogs(builder);
         builder.Services.AddSingleton(services => DataDirectory.Of(services.GetRequiredService<IConfiguration>()));
         builder.Services.AddSingleton<DataDirectoryHold>();
+        builder.Services.AddSingleton<DatabaseHold>();
+        builder.Services.AddHostedService(services => services.GetRequiredService<DatabaseHold>());
         builder.Services.Configure<ServerLimits>(builder.Configuration.GetSection("Limits"));
         builder.Services.AddSingleton<BodyBudget>();
         builder.Services.Configure<HostOptions>(options => options.ShutdownTimeout = TimeSpan.FromSeconds(10));
 
-        if (string.IsNullOrEmpty(builder.Configuration["urls"]))
-            builder.WebHost.UseUrls(ServerHost.DefaultUrl);
+        builder.WebHost.UseUrls(Monitoring.UrlsWith(builder.Configuration));
+        builder.Services.AddSingleton<Monitoring>();
         builder.Services.AddSingleton<ServerCertificates>();
         builder.WebHost.UseKestrelHttpsConfiguration();
         builder.WebHost.ConfigureKestrel(kestrel =>
@@ -37,8 +39,9 @@ internal static class HostingModule
     /// <summary>First in the pipeline: later endpoints' exceptions become answers here.</summary>
     public static WebApplication MapHosting(this WebApplication app)
     {
-        app.Services.GetRequiredService<DataDirectoryHold>();
+        app.UseKnownProxies();
         app.UseMiddleware<FaultAnswers>();
+        app.Use(app.Services.GetRequiredService<Monitoring>().GuardAsync);
         app.UseMiddleware<BodyBound>();
         app.MapHealth();
         app.MapPrometheusScrapingEndpoint("/metrics");

@@ -23,6 +23,9 @@ public sealed class PostgresDatabase : Database
 
     public override SqlDialect Dialect { get; } = new PostgresDialect();
 
+    /// <summary>A server writes only while it holds the database; null for commands beside it.</summary>
+    internal PostgresHold? Hold { get; set; }
+
     public override string ConnectionString { get; }
 
     public override async ValueTask<DbConnection> OpenReadAsync(CancellationToken cancellation = default)
@@ -41,10 +44,13 @@ public sealed class PostgresDatabase : Database
     {
         for (var attempt = 1; ; attempt++)
         {
+            CheckHold();
             try
             {
                 await using var connection = await source.OpenConnectionAsync(cancellation);
                 await using var transaction = await connection.BeginTransactionAsync(IsolationLevel.ReadCommitted, cancellation);
+                if (Hold is { } hold)
+                    await hold.CheckAsync(connection, transaction);
                 var result = await work(new WriteScope(connection, transaction, Dialect));
                 await transaction.CommitAsync(CancellationToken.None);
                 return result;
@@ -62,6 +68,7 @@ public sealed class PostgresDatabase : Database
 
     public override async Task ProbeAsync(CancellationToken cancellation = default)
     {
+        CheckHold();
         try
         {
             await using var command = source.CreateCommand("SELECT 1");
@@ -71,6 +78,12 @@ public sealed class PostgresDatabase : Database
         {
             throw new DatabaseAwayException("PostgreSQL cannot be reached.", e);
         }
+    }
+
+    private void CheckHold()
+    {
+        if (Hold is { IsHeld: false })
+            throw new DatabaseAwayException("This server has lost its lock on the database.");
     }
 
     public override ValueTask DisposeAsync() => source.DisposeAsync();

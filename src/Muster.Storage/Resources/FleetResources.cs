@@ -90,7 +90,7 @@ internal static class FleetResources
                 Text("known_issue_list").Nullable().Writable().UpTo(LongestValue),
                 Text("note").Nullable().Writable().UpTo(LongestValue),
                 Text("invalidation_reason").Nullable().Writable().UpTo(255),
-                Reference("is_created_by__user", "created_by_account_id", "user", "creates__release").Nullable().AtFirst().OnRequest()),
+                Reference("is_created_by__user", "created_by_account_id", "user", "creates__release").Nullable().OnRequest()),
             Keys =
             [
                 new(["belongs_to__application", "commit", "semver_major", "semver_minor", "semver_patch", "semver_prerelease", "variant", "revision"],

@@ -21,9 +21,15 @@ internal static class PeopleResources
             Fields = Row(
                 Reference("is_member_of__organization", "organization_id", "organization").AtFirst().Required(),
                 Reference("user", "account_id", "user").AtFirst().Required(),
+                MembershipRole("organization_membership_role").OnRequest() with { Write = FieldWrite.Always },
                 Text("muster_role", "role").Writable().OnRequest()),
             Keys = [Key(("is_member_of__organization", "organization_id"), ("user", "account_id"))],
         };
+        yield return Invite("organization", "organization_id");
+        yield return Invite("application", "fleet_id");
+        yield return new Resource("invitee", "invite", new(Anchor.Invite)) { Fields = Row(Text("email", "invitee")) };
+        foreach (var roles in (string[])["organization_membership_role", "application_membership_role"])
+            yield return new Resource(roles, "membership_role", new(Anchor.Everyone)) { Fields = Row(Text("name")), Keys = [Key("name")] };
         yield return new Resource("user", "account", new(Anchor.Account))
         {
             Fields = Row(Reference("actor", "actor_id", null), Text("username")),
@@ -47,4 +53,22 @@ internal static class PeopleResources
                 Text("public_key").Writable().Required().UpTo(16384, 1)),
         };
     }
+
+    /// <summary>Invites to organizations or to fleets. The secret of one is shown once, in the answer that made it.</summary>
+    private static Resource Invite(string target, string column) =>
+        new($"invitee__is_invited_to__{target}", "invite", new(Anchor.Invite))
+        {
+            Fields = Row(
+                new Field("invitee", FieldType.Reference, "{t}.id") { Target = "invitee" },
+                Reference($"is_invited_to__{target}", column, target).AtFirst().Required(),
+                MembershipRole($"{target}_membership_role") with { Write = FieldWrite.Create },
+                Text("message").Nullable().AtFirst().UpTo(1000),
+                Reference("is_created_by__user", "created_by_account_id", "user", $"creates__invitee__is_invited_to__{target}"),
+                Text("muster_role", "role").AtFirst(),
+                Instant("muster_expires_at", "expires_at")),
+        };
+
+    /// <summary>A role kept as its word, by the id that clients know it by.</summary>
+    private static Field MembershipRole(string name) =>
+        new(name, FieldType.Reference, "CASE {t}.role WHEN 'observer' THEN 1 WHEN 'operator' THEN 2 WHEN 'developer' THEN 3 ELSE 4 END") { Target = name };
 }

@@ -51,6 +51,8 @@ internal sealed class Sight(ResourceModel model, ReadScope scope, SqlParts parts
         var anchor = resource.Visibility.Anchor;
         if (anchor == Anchor.OwnAccount)
             return scope.Kind is ReadScopeKind.Memberships or ReadScopeKind.Everything ? $"{alias}.account_id = {Account}" : throw Refused(resource);
+        if (anchor == Anchor.Invite)
+            return Invite(resource, alias);
         if (scope.Kind == ReadScopeKind.Everything)
             return null;
         if (scope.Kind == ReadScopeKind.Device && resource.Visibility.NotForDevices)
@@ -123,6 +125,23 @@ internal sealed class Sight(ResourceModel model, ReadScope scope, SqlParts parts
 
     /// <summary>The condition for keys that are the caller's own.</summary>
     public string OwnKeys(string alias) => $"{alias}.actor_id = {parts.Parameter(scope.ActorId)}";
+
+    /// <summary>Only administrators: an invite names somebody who is not a member yet.</summary>
+    private string Invite(Resource resource, string alias)
+    {
+        var kind = resource.Name switch
+        {
+            "invitee__is_invited_to__organization" => $"{alias}.fleet_id IS NULL",
+            "invitee__is_invited_to__application" => $"{alias}.fleet_id IS NOT NULL",
+            _ => "1 = 1",
+        };
+        return scope.Kind switch
+        {
+            ReadScopeKind.Everything => kind,
+            ReadScopeKind.Memberships => $"({kind} AND {alias}.organization_id IN ({Organizations} AND om.role = '{Role.Administrator.Word()}'))",
+            _ => throw Refused(resource),
+        };
+    }
 
     private string ActorKey(Resource resource, string alias)
     {

@@ -14,6 +14,8 @@ public enum Anchor : byte
     Account,
     /// <summary>An account's own belongings (public keys).</summary>
     OwnAccount,
+    /// <summary>Invites: the administrators of the organization.</summary>
+    Invite,
     /// <summary>API keys: through the actor they speak for.</summary>
     ActorKey,
     /// <summary>As its parent: see <see cref="Visibility.Parent"/>.</summary>

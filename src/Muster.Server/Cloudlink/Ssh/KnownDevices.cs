@@ -31,8 +31,7 @@ internal sealed class KnownDevices(DataDirectory data)
         lock (gate)
         {
             var others = Lines().Where(line => !line.StartsWith(uuid + " ", StringComparison.Ordinal));
-            File.WriteAllLines(path + ".new", [.. others, $"{uuid} {TypeOf(key)} {Convert.ToBase64String(key)}"], new UTF8Encoding(false));
-            File.Move(path + ".new", path, overwrite: true);
+            data.WriteSecret(Path.Combine("ssh", FileName), string.Concat(others.Append($"{uuid} {TypeOf(key)} {Convert.ToBase64String(key)}").Select(line => line + "\n")));
         }
     }
 

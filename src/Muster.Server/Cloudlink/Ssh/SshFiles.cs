@@ -1,6 +1,5 @@
 using System.Buffers;
 using System.Globalization;
-using System.Text;
 using Muster.Server.Hosting;
 
 namespace Muster.Server.Cloudlink.Ssh;
@@ -17,14 +16,16 @@ internal sealed class SshFiles
 
     private static readonly SearchValues<char> Unsafe = SearchValues.Create("'\"\\%\n\r");
 
+    private readonly DataDirectory data;
     private readonly DirectoryInfo folder;
     private readonly (string User, string Group) own = Own();
 
     /// <exception cref="SettingException">A path has characters that cannot stand in the SSH server's settings.</exception>
     public SshFiles(DataDirectory data)
     {
+        this.data = data;
         folder = data.PrivateFolder("ssh");
-        folder.CreateSubdirectory(Keys);
+        data.PrivateFolder(Path.Combine(folder.Name, Keys));
         Command = $"'{Safe(Path.Combine(AppContext.BaseDirectory, "muster"))}' ssh-enter '{Safe(Socket)}'";
     }
 
@@ -50,8 +51,7 @@ internal sealed class SshFiles
     /// <summary>Whole or not at all: the SSH server reads at any time.</summary>
     public void Write(string name, string text)
     {
-        File.WriteAllText(At(name) + ".new", text, new UTF8Encoding(false));
-        File.Move(At(name) + ".new", At(name), overwrite: true);
+        data.WriteSecret(Path.Combine(folder.Name, name), text);
     }
 
     /// <summary>Settings of the SSH server: public keys only, and for each key nothing but its command.</summary>

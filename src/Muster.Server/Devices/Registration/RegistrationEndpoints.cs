@@ -97,9 +97,9 @@ internal sealed class RegistrationEndpoints(DeviceRegistry registry, KeyExchange
 
         string? Field(string name) => fields.TryGetValue(name, out var value) && !string.IsNullOrEmpty(value) ? value : null;
         var key = Field("apiKey") ?? Keys.New();
-        if (key.Length > Keys.MaxLength)
+        if (Keys.Problem(key) is { } problem)
         {
-            await DeviceAnswers.SentenceAsync(context, StatusCodes.Status400BadRequest, $"The API key must not be longer than {Keys.MaxLength} characters.");
+            await DeviceAnswers.SentenceAsync(context, StatusCodes.Status400BadRequest, problem);
             return;
         }
 

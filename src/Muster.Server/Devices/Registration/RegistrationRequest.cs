@@ -27,8 +27,8 @@ internal sealed record RegistrationRequest(long Application, string Uuid, string
             return (null, "Application ID must be a valid integer");
         if (uuid.Length is not (32 or 62) || uuid.AsSpan().ContainsAnyExcept(Hex))
             return (null, "Device UUID must be a 32 or 62 character long lower case hex string.");
-        if (Field("api_key") is { Length: > Keys.MaxLength })
-            return (null, $"The API key must not be longer than {Keys.MaxLength} characters.");
+        if (Field("api_key") is { } key && Keys.Problem(key) is { } problem)
+            return (null, problem);
         if (fields.FirstOrDefault(f => f.Value is { } text && !WireText.IsStorable(text)) is { Key: { } bad })
             return (null, JsonText.NotText(bad));
         return (new(application, uuid, deviceType)

@@ -1,3 +1,6 @@
+using Muster.Server.Insight;
+using Muster.Storage;
+
 namespace Muster.Server.Resources.Accounts;
 
 /// <summary>Accounts, sessions and keys.</summary>
@@ -10,6 +13,9 @@ internal static class AccountsModule
         builder.Services.AddSingleton<ApiKeys>();
         builder.Services.AddSingleton<People>();
         builder.Services.AddSingleton<Members>();
+        builder.Services.AddSingleton(services => new Invites(
+            services.GetRequiredService<Database>(), services.GetRequiredService<People>(), services.GetRequiredService<Callers>(),
+            services.GetRequiredService<AuditLog>(), services.GetRequiredService<TimeProvider>()));
         builder.Services.AddSingleton<LoginLimit>();
         builder.Services.AddSingleton<PasswordChecks>();
         builder.Services.AddSingleton(services => new SignIn(
@@ -25,5 +31,6 @@ internal static class AccountsModule
         routes.MapWhoAmI();
         routes.MapApiKeys();
         routes.MapPublicKeys();
+        routes.MapInvites();
     }
 }

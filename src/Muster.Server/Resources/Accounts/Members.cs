@@ -3,14 +3,14 @@ using Muster.Core.Access;
 
 namespace Muster.Server.Resources.Accounts;
 
-/// <summary>Makes people members of an organization by their name: its administrators need not see an account before it is a member.</summary>
+/// <summary>The server's administrator makes people members of an organization without an invite.</summary>
 internal sealed class Members(People people, ResourceAccess resources)
 {
-    /// <exception cref="ResourceRefusedException">There is no such account, it is a member already, or the caller is no administrator there.</exception>
+    /// <exception cref="ResourceRefusedException">There is no such account, it is a member already, or the caller is not the server's administrator.</exception>
     public async Task AddAsync(Caller caller, long organization, string emailOrUsername, Role role)
     {
-        if (!AccessRule.Has(caller, Role.Administrator, organization))
-            throw new ResourceRefusedException("Only administrators of an organization add members.");
+        if (!caller.IsServerAdmin)
+            throw new ResourceRefusedException("Only the server's administrator adds members directly. Invite them.");
         if (await people.FindAsync(emailOrUsername) is not { } account)
             throw new ResourceRefusedException($"There is no account {emailOrUsername}. Whoever runs this server adds one with “muster user add”.");
         try

@@ -28,8 +28,15 @@ public sealed class People(Database database, ApiKeys keys, Callers callers, Tim
         username ??= UsernameOf(email);
         Check(email.Length is >= 3 and <= 254 && email.Contains('@', StringComparison.Ordinal) && !email.Any(char.IsWhiteSpace), "That is no e-mail address.");
         Check(username.Length is >= 1 and <= 70 && !username.Any(char.IsWhiteSpace) && NameRule.Problem(username) is null, "A user name has 1 to 70 characters and no white space.");
+        // Else one person's name could be another's address, for the log-in and for invites.
+        Check(!username.Contains('@', StringComparison.Ordinal), "A user name has no '@'.");
         CheckPassword(password);
-        return await database.WriteAsync(async write => (await AddUserAsync(write, email, username, password, isServerAdmin)).Id);
+        return await database.WriteAsync(async write =>
+        {
+            await using var taken = write.Command($"SELECT username FROM account WHERE {SqlDialect.Lower("email")} = @p0 OR {SqlDialect.Lower("username")} = @p1", email.ToLowerInvariant(), username.ToLowerInvariant());
+            Check(await taken.ExecuteScalarAsync() is null, $"An account with the address {email} or the name {username} already exists.");
+            return (await AddUserAsync(write, email, username, password, isServerAdmin)).Id;
+        });
     }
 
     /// <summary>Sets a password and ends every session of the account. False when there is no such account.</summary>
@@ -108,7 +115,7 @@ public sealed class People(Database database, ApiKeys keys, Callers callers, Tim
     public async Task<Account?> FindAsync(string emailOrUsername, CancellationToken cancellation = default)
     {
         await using var connection = await database.OpenReadAsync(cancellation);
-        return await FirstAsync(connection.Statement($"{AccountColumns} WHERE {SqlDialect.Lower("email")} = @p0 OR {SqlDialect.Lower("username")} = @p0 ORDER BY id", emailOrUsername.ToLowerInvariant()), cancellation);
+        return await FirstAsync(connection.Statement($"{AccountColumns} WHERE {SqlDialect.Lower("email")} = @p0 OR {SqlDialect.Lower("username")} = @p0 ORDER BY CASE WHEN email = @p1 OR username = @p1 THEN 0 ELSE 1 END, id", emailOrUsername.ToLowerInvariant(), emailOrUsername), cancellation);
     }
 
     /// <summary>The account with this id, or null.</summary>

@@ -23,19 +23,18 @@ public sealed class SignIn
         this.checks = checks;
     }
 
-    /// <param name="from">Where the attempt comes from; failed attempts are counted per account and per address.</param>
+    /// <param name="from">Where the attempt comes from; failed attempts are counted per address, and per address and name.</param>
     public async Task<SignInAnswer> TryAsync(string username, string password, IPAddress? from, CancellationToken cancellation)
     {
         if (username.Length is 0 or > 254 || password.Length is 0 or > 1024)
             return default;
-        var address = (from ?? IPAddress.None).ToString();
-        if (limit.Attempt(username, address) is { } wait)
-            return new(null, wait);
         var account = await people.FindAsync(username, cancellation);
+        if (limit.Attempt(username, account?.Id, from) is { } wait)
+            return new(null, wait);
         if (!await checks.IsPasswordAsync(account, password, cancellation))
             return default;
-        limit.Succeeded(username, address);
-        return new(await tokens.IssueAsync(account!.Id, account.TokenSecret), null);
+        limit.Succeeded(username, account!.Id, from);
+        return new(await tokens.IssueAsync(account.Id, account.TokenSecret), null);
     }
 
     /// <summary>A session of its own for another program of the person whose valid session this is; null when the token is of no session.</summary>

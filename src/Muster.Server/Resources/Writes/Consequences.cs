@@ -36,6 +36,9 @@ internal sealed class Consequences
     /// <summary>What goes into the audit log with the write, in its transaction: a short word, and the device.</summary>
     public List<(string What, long Device)> Audited { get; } = [];
 
+    /// <summary>The same about an organization, with a detail for people.</summary>
+    public List<(string What, long Organization, string Detail)> AuditedOfOrganizations { get; } = [];
+
     /// <summary>Whether what a caller may do has changed for anybody.</summary>
     public bool Callers { get; set; }
 

@@ -31,6 +31,8 @@ internal sealed class ResourceRules(IConfiguration configuration)
         ["image_environment_variable"] = Variable("environment-variable", VariableNames.CheckEnvironment, "SELECT DISTINCT r.fleet_id FROM image_environment_variable v JOIN release_image ri ON ri.id = v.release_image_id JOIN release r ON r.id = ri.release_id WHERE r.status = 'success' AND v.id IN ({ids})", reachesFleets: true),
         ["organization"] = new OrganizationRule(),
         ["organization_membership"] = new MembershipRule(),
+        ["invitee__is_invited_to__organization"] = new InviteRule("organization_membership_role"),
+        ["invitee__is_invited_to__application"] = new InviteRule("application_membership_role"),
         ["api_key"] = new ApiKeyRule(),
         ["user__has__public_key"] = new PublicKeyRule(),
         ["service_instance"] = new ServiceInstanceRule(),

@@ -21,6 +21,9 @@ internal sealed class Write(WriteScope scope, ResourceModel model, Resource reso
     /// <summary>The instant of the request, Unix ms.</summary>
     public long Now { get; } = now;
 
+    /// <summary>Secrets of a new row, by field: shown once, in the answer that made it.</summary>
+    public Dictionary<string, string> ShownOnce { get; } = [];
+
     /// <summary>What others are told after the commit.</summary>
     public Consequences After { get; } = new();
 

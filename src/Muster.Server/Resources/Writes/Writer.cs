@@ -22,7 +22,7 @@ internal sealed partial class Writer(Database database, Callers callers, Resourc
         InTransactionAsync(request, async write =>
         {
             var id = await InsertAsync(write, request.Body.Fields);
-            return (id, await EntityAsync(write, id, request.Query.Options.Select));
+            return (id, WithShownOnce(write, await EntityAsync(write, id, request.Query.Options.Select)));
         });
 
     /// <summary>PATCH: changes every row that the key and the filter name and the caller may change. None at all is no error.</summary>
@@ -99,7 +99,11 @@ internal sealed partial class Writer(Database database, Callers callers, Resourc
             try
             {
                 var made = await work(write);
-                await audit.NoteAsync(scope, [.. write.After.Audited.Select(a => new AuditEntry(request.Caller, a.What, a.Device, null, null, null))], AuditOutcome.Done);
+                await audit.NoteAsync(scope, 
+                [
+                    .. write.After.Audited.Select(a => new AuditEntry(request.Caller, a.What, a.Device, null, null, null)),
+                    .. write.After.AuditedOfOrganizations.Select(a => new AuditEntry(request.Caller, a.What, null, a.Organization, null, a.Detail)),
+                ], AuditOutcome.Done);
                 return (made, write.After);
             }
             catch (DbException e)
@@ -237,6 +241,16 @@ internal sealed partial class Writer(Database database, Callers callers, Resourc
         var query = new ResourceQuery(write.Resource.Name) { Key = new ResourceKey([new KeyPart(null, new Literal(id))]), Options = new QueryOptions { Select = select } };
         await using var command = new QueryCompiler(write.Model, write.Scope.Dialect, ReadScope.Of(write.Caller), write.Now).Rows(query).In(write.Scope);
         return await command.ExecuteScalarAsync() as string ?? $$"""{"id":{{id}}}""";
+    }
+
+    private static string WithShownOnce(Write write, string json)
+    {
+        if (write.ShownOnce.Count == 0)
+            return json;
+        var row = System.Text.Json.Nodes.JsonNode.Parse(json)!.AsObject();
+        foreach (var (field, secret) in write.ShownOnce)
+            row[field] = secret;
+        return row.ToJsonString();
     }
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "A write of {Resource} is on record; its consequences are caught up with when the database is back.")]

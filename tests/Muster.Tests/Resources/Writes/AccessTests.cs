@@ -157,5 +157,42 @@ public sealed class AccessTests
         Assert.Equal("renamed", (await world.RowAsync($"/v7/application({Id(fleet)})"))["app_name"]!.GetValue<string>());
     }
 
+    [Theory, MemberData(nameof(TestDatabases.Kinds), MemberType = typeof(TestDatabases))]
+    public async Task Plan_and_allowance_are_the_server_administrators(string kind)
+    {
+        await using var world = await World.StartAsync(kind);
+        var organization = await world.OrganizationAsync();
+        var person = await world.PersonAsync("boss", organization, Role.Administrator);
+        foreach (var (field, value) in ((string, JsonNode?)[])[("muster_plan", "free"), ("muster_device_allowance", 5), ("muster_device_allowance", null)])
+        {
+            JsonObject Body(string name) => new() { ["name"] = name, [field] = value?.DeepClone() };
+            Assert.Equal((401, ""), Short(await world.PatchAsync($"/v7/organization({organization})", Body("changed"), person)));
+            Assert.Equal((401, ""), Short(await world.PatchAsync($"/v7/organization?$filter=id eq {organization}", Body("changed"), person)));
+            Assert.Equal((401, ""), Short(await world.PostAsync("/v7/organization", Body("Own"), person)));
+            Assert.Equal(200, (await world.PatchAsync($"/v7/organization({organization})", new JsonObject { [field] = value?.DeepClone() })).Status);
+        }
+
+        Assert.Equal(0, await world.Server.ScalarAsync<long>("SELECT count(*) FROM organization WHERE name IN ('changed', 'Own')"));
+    }
+
+    [Theory, MemberData(nameof(TestDatabases.Kinds), MemberType = typeof(TestDatabases))]
+    public async Task The_author_of_a_release_is_the_caller_whatever_the_body_says(string kind)
+    {
+        await using var world = await World.StartAsync(kind);
+        var fleet = await world.FleetAsync("authors");
+        var person = await world.PersonAsync("dev", await world.OrganizationAsync(), Role.Developer);
+        foreach (var author in (long[])[1, 2, 999_999])
+        {
+            var made = await world.MakeAsync("release", new JsonObject
+            {
+                ["belongs_to__application"] = Id(fleet), ["commit"] = Guid.NewGuid().ToString("N"), ["status"] = "success", ["source"] = "local",
+                ["composition"] = new JsonObject(), ["start_timestamp"] = "2026-01-01T00:00:00Z", ["is_created_by__user"] = author,
+            }, person);
+            var row = await world.RowAsync($"/v7/release({Id(made)})?$select=id&$expand=is_created_by__user($select=username)");
+            Assert.Equal("dev", row["is_created_by__user"]![0]!["username"]!.GetValue<string>());
+            Assert.Equal(400, (await world.PatchAsync($"/v7/release({Id(made)})", new JsonObject { ["is_created_by__user"] = author }, person)).Status);
+        }
+    }
+
     private static (int Status, string Text) Short(Answer answer) => (answer.Status, answer.Text);
 }

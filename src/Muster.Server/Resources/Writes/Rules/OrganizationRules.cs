@@ -64,8 +64,8 @@ internal sealed class MembershipRule : ResourceRule
 {
     public override Task CreatingAsync(Write write, RowValues row)
     {
+        TakeRole(row, "organization_membership_role");
         row.Default("role", Role.Observer.Word());
-        Check(row);
         return Task.CompletedTask;
     }
 
@@ -77,7 +77,7 @@ internal sealed class MembershipRule : ResourceRule
 
     public override Task ChangingAsync(Write write, RowValues row, IReadOnlyList<long> ids)
     {
-        Check(row);
+        TakeRole(row, "organization_membership_role");
         return Task.CompletedTask;
     }
 
@@ -85,12 +85,14 @@ internal sealed class MembershipRule : ResourceRule
     {
         write.After.Callers = true;
         await CheckAdministratorsAsync(write, ids, "");
+        await EndInvitesAsync(write, ids, "AND m.role <> 'administrator'");
     }
 
     public override async Task RemovingAsync(Write write, IReadOnlyList<long> ids)
     {
         write.After.Callers = true;
         await CheckAdministratorsAsync(write, ids, "AND m.id NOT IN ({ids})");
+        await EndInvitesAsync(write, ids, "");
     }
 
     private static async Task CheckAdministratorsAsync(Write write, IReadOnlyList<long> ids, string remaining)
@@ -102,9 +104,17 @@ internal sealed class MembershipRule : ResourceRule
             throw RefusedException.Invalid("An organization keeps at least one administrator.");
     }
 
-    private static void Check(RowValues row)
+    /// <summary>The role is given by its word or, as SDKs do, by its id; from here on it is the word.</summary>
+    /// <exception cref="RefusedException">400: there is no such role.</exception>
+    public static void TakeRole(RowValues row, string byId)
     {
+        if (row.Has(byId))
+            row["role"] = (row.Take(byId) is long id ? RoleWords.OfId(id) : null)?.Word() ?? throw RefusedException.Invalid($"\"{byId}\" must be the id of a role.");
         if (row.Has("role") && RoleWords.Parse(row.Text("role")) is null)
             throw RefusedException.Invalid("\"muster_role\" must be observer, operator, developer or administrator.");
     }
+
+    /// <summary>Who is no administrator any more has invited nobody.</summary>
+    private static Task EndInvitesAsync(Write write, IReadOnlyList<long> ids, string which) => write.DoForAsync(ids,
+        $"DELETE FROM invite WHERE EXISTS (SELECT 1 FROM organization_membership m WHERE m.id IN ({{ids}}) AND m.organization_id = invite.organization_id AND m.account_id = invite.created_by_account_id {which})");
 }

@@ -12,7 +12,7 @@ internal sealed class ReleaseRule : ResourceRule
     public override async Task CreatingAsync(Write write, RowValues row)
     {
         CheckWords(row);
-        // The author is whoever proves it; clients name the same person.
+        // The author is the caller. Clients name one in the body too, which is ignored.
         row["created_by_account_id"] = write.Caller.Kind == CallerKind.User ? write.Caller.SubjectId : null;
         row["update_timestamp"] = write.Now;
         row.Default("is_final", 1L);
