@@ -18,6 +18,7 @@ internal static class AccountCommands
         user.Subcommands.Add(Add());
         user.Subcommands.Add(Password());
         user.Subcommands.Add(List());
+        user.Subcommands.Add(Remove());
         return user;
     }
 
@@ -71,6 +72,17 @@ internal static class AccountCommands
                 Console.WriteLine($"{username}\t{email}{(isServerAdmin ? "\tadmin" : "")}");
         });
 
+    private static Command Remove()
+    {
+        var user = new Argument<string>("USER") { Description = "E-mail address or user name" };
+        return Command(new Command("remove", "Deletes an account with its memberships, keys and sessions; whatever is open with them ends.") { user }, async (parse, people) =>
+        {
+            if (!await people.RemoveAsync(parse.GetValue(user)!))
+                throw new SettingException($"There is no account {parse.GetValue(user)}.");
+            Console.WriteLine($"{parse.GetValue(user)} was removed");
+        });
+    }
+
     private static Command AddKey()
     {
         var name = new Argument<string>("NAME") { Description = "What the key is for" };
@@ -98,7 +110,9 @@ internal static class AccountCommands
             await database.ProbeAsync();
             Migrator.Migrate(database);
             // A running server notices changes of another process when its cached callers run out.
-            var people = new People(database, new ApiKeys(TimeProvider.System), new Callers(database, new SessionTokens(database, TimeProvider.System), TimeProvider.System), TimeProvider.System);
+            var time = TimeProvider.System;
+            var sessions = new Sessions(database, new SessionTokens(database, time), time);
+            var people = new People(database, new ApiKeys(time), new Callers(database, sessions, new(time), time), sessions, time);
             try
             {
                 await run(parse, people);

@@ -51,7 +51,7 @@ internal static class DeviceConfigCommand
             var gateway = configuration.GetSection("Cloudlink:OpenVpn").Get<OpenVpnOptions>() ?? new();
             if (gateway.IsOn)
                 gateway.Check();
-            var caller = await new Callers(database, new SessionTokens(database, time), time).OfAccountAsync(administrator, cancellation);
+            var caller = await new Callers(database, new Sessions(database, new SessionTokens(database, time), time), new(time), time).OfAccountAsync(administrator, cancellation);
             var configs = new DeviceConfigs(new ApiKeys(time), database, configuration, certificates, new OpenVpnEndpoint(gateway, configuration, certificates));
             var config = await MakeAsync(configs, caller, new(id, server)
             {

@@ -30,7 +30,8 @@ internal static class SeedCommand
             var time = TimeProvider.System;
             await using var hold = database is PostgresDatabase postgres ? await PostgresHold.TakeAsync(postgres, time) : null;
             Migrator.Migrate(database);
-            var people = new People(database, new ApiKeys(time), new Callers(database, new SessionTokens(database, time), time), time);
+            var sessions = new Sessions(database, new SessionTokens(database, time), time);
+            var people = new People(database, new ApiKeys(time), new Callers(database, sessions, new(time), time), sessions, time);
             await new FirstStart(database, people, time, configuration, data).RunAsync();
             try
             {

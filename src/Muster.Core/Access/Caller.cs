@@ -25,5 +25,13 @@ public enum CallerKind : byte { Anonymous, User, Device, Fleet, Service }
 /// <param name="IsServerAdmin">Sees and does everything.</param>
 public sealed record Caller(CallerKind Kind, long ActorId, long SubjectId, ImmutableArray<string> KeyRoles, ImmutableDictionary<long, Role> Memberships, bool IsServerAdmin = false)
 {
+    /// <summary>What it has proved that with.</summary>
+    public Credential Credential { get; init; }
+
+    /// <summary>Whether this caller may do all that <paramref name="earlier"/> might: the same one, and no role of it was lowered or taken away.</summary>
+    public bool IsStill(Caller earlier) =>
+        Kind == earlier.Kind && ActorId == earlier.ActorId && SubjectId == earlier.SubjectId && (IsServerAdmin
+            || (!earlier.IsServerAdmin && earlier.Memberships.All(m => Memberships.TryGetValue(m.Key, out var role) && role >= m.Value)));
+
     public static readonly Caller Anonymous = new(CallerKind.Anonymous, 0, 0, [], ImmutableDictionary<long, Role>.Empty);
 }

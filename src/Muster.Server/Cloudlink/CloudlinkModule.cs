@@ -31,6 +31,8 @@ internal static class CloudlinkModule
         builder.AddOpenVpn();
         builder.Services.AddSingleton<ProxyTunnel>();
         builder.Services.AddSingleton<DeviceTunnel>();
+        builder.Services.AddSingleton<ReachRight>();
+        builder.Services.AddSingleton<ExternalSessions>();
         builder.Services.AddSingleton(services => DeviceSshKey.OpenOrCreate(services.GetRequiredService<DataDirectory>()));
         builder.Services.Configure<SshOptions>(builder.Configuration.GetSection("Cloudlink:Ssh"));
         builder.Services.AddSingleton<SshFiles>().AddSingleton<SshPeople>().AddSingleton<SshDoor>();

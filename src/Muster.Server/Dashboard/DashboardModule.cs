@@ -11,6 +11,7 @@ using Muster.Server.Dashboard.SignIn;
 using Muster.Server.Dashboard.Terminal;
 using Muster.Server.Hosting;
 using Muster.Server.Resources;
+using Muster.Server.Resources.Connections;
 using Muster.Storage;
 
 namespace Muster.Server.Dashboard;
@@ -40,6 +41,7 @@ internal static class DashboardModule
             cookie.Cookie.SecurePolicy = CookieSecurePolicy.SameAsRequest;
             cookie.ExpireTimeSpan = TimeSpan.FromDays(30);
             cookie.SlidingExpiration = true;
+            cookie.Events.OnValidatePrincipal = SignInEndpoints.ValidateAsync;
         });
         builder.Services.AddAntiforgery(antiforgery => antiforgery.Cookie.SecurePolicy = CookieSecurePolicy.SameAsRequest);
         builder.Services.AddDataProtection().SetApplicationName("muster").PersistKeysToFileSystem(DataDirectory.Of(builder.Configuration).PrivateFolder("keys"));
@@ -47,7 +49,7 @@ internal static class DashboardModule
         builder.Services.AddSingleton<LivePages>();
         builder.Services.AddHostedService(services => services.GetRequiredService<LivePages>());
         builder.Services.AddSingleton(services => new BulkJobs(
-            services.GetRequiredService<Database>(), services.GetRequiredService<ResourceAccess>(), services.GetRequiredService<DeviceActions>(),
+            services.GetRequiredService<Database>(), services.GetRequiredService<ResourceAccess>(), services.GetRequiredService<DeviceActions>(), services.GetRequiredService<OpenConnections>(),
             services.GetRequiredService<TimeProvider>(), services.GetRequiredService<ILogger<BulkJobs>>()));
         return builder;
     }
@@ -57,6 +59,7 @@ internal static class DashboardModule
         app.UseMissingPages();
         app.UseAuthentication();
         app.UseAuthorization();
+        app.UseMiddleware<CircuitDoor>();
         app.UseAntiforgery();
         app.UseMiddleware<PageHeaders>();
         app.MapStaticAssets(Path.Combine(AppContext.BaseDirectory, "muster.staticwebassets.endpoints.json"));

@@ -2,7 +2,6 @@ using System.Security.Claims;
 using Microsoft.AspNetCore.Components;
 using Microsoft.AspNetCore.Components.Authorization;
 using Muster.Core.Access;
-using Muster.Server.Dashboard.SignIn;
 using Muster.Server.Resources;
 
 namespace Muster.Server.Dashboard;
@@ -25,13 +24,17 @@ internal sealed class Visitor(AuthenticationStateProvider authentication, Caller
     {
         if (await CallerOfAsync((await authentication.GetAuthenticationStateAsync()).User, callers, cancellation) is { Kind: CallerKind.User } caller)
             return caller;
-        navigation.NavigateTo($"{SignInEndpoints.Out}?{SignInEndpoints.ReturnTo}={Uri.EscapeDataString(new Uri(navigation.Uri).PathAndQuery)}", forceLoad: true);
+        // The cookie is judged when the page is loaded: by now it may be that of another person, who signed in since.
+        navigation.NavigateTo(navigation.Uri, forceLoad: true);
         throw new OperationCanceledException("The session is over.");
     }
 
     /// <summary>The caller whose session the cookie holds; <see cref="Caller.Anonymous"/> when it is none, or over.</summary>
     public static ValueTask<Caller> CallerOfAsync(ClaimsPrincipal user, Callers callers, CancellationToken cancellation) =>
         user.FindFirstValue(Token) is { } token ? callers.OfTokenAsync(token, cancellation) : ValueTask.FromResult(Caller.Anonymous);
+
+    /// <summary>The caller whose session the request's cookie holds. The request ends when the session does, or a role of the person is lowered.</summary>
+    public static ValueTask<Caller> CallerOfAsync(HttpContext context, Callers callers) => callers.OfAsync(context, context.User.FindFirstValue(Token));
 
     /// <summary>Asks for the person again and again, for work that goes on when the page is closed.</summary>
     public async ValueTask<Func<CancellationToken, ValueTask<Caller>>> BeyondThePageAsync()

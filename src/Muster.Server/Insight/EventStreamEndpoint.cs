@@ -39,6 +39,10 @@ internal static class EventStreamEndpoint
 
         try
         {
+            if (onlyDevice is not null)
+                Callers.ConnectionOf(context).Require(_ => ValueTask.FromResult(presence.TryFind(device, out var now) && presence.DeviceId(now) == onlyDevice));
+            if (onlyFleet is { } id && presence.HasFleet(id))
+                Callers.ConnectionOf(context).Require(_ => ValueTask.FromResult(presence.HasFleet(id)));
             await streams.RunAsync(context, caller, secret, new(onlyFleet, onlyDevice), after);
         }
         finally

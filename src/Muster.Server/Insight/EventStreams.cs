@@ -40,7 +40,8 @@ internal sealed class EventStreams(
     /// <param name="after">Id of the last event it has, or null to begin now.</param>
     public async Task RunAsync(HttpContext context, Caller caller, string secret, StreamFilter filter, long? after)
     {
-        using var stop = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted, lifetime.ApplicationStopping);
+        var connection = Callers.ConnectionOf(context);
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted, lifetime.ApplicationStopping, connection.Ended);
         var reader = new Reader(context.Response, caller, filter);
         try
         {
@@ -54,6 +55,8 @@ internal sealed class EventStreams(
         }
         catch (OperationCanceledException) when (stop.IsCancellationRequested)
         {
+            if (connection.IsEnded && !context.RequestAborted.IsCancellationRequested)
+                await reader.EndAsync("end", "Your right to this stream has ended.", context.RequestAborted);
         }
         catch (LiveFeedLagException)
         {
@@ -94,6 +97,8 @@ internal sealed class EventStreams(
         {
             while (subscription.Reader.TryRead(out var transition))
             {
+                // Before what is told: what comes after the end of a right is told to nobody.
+                reader.Caller = await callers.OfSecretAsync(secret, cancellation);
                 if (transition.Id > place)
                     await OfferAsync(reader, transition, cancellation);
             }
@@ -110,13 +115,6 @@ internal sealed class EventStreams(
                 }
 
                 cancellation.ThrowIfCancellationRequested();
-                reader.Caller = await callers.OfSecretAsync(secret, cancellation);
-                if (reader.Caller.Kind is CallerKind.Anonymous)
-                {
-                    await reader.EndAsync("end", "The credentials are no longer valid.", cancellation);
-                    return;
-                }
-
                 await reader.IdleAsync(cancellation);
             }
 

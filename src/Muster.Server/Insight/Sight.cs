@@ -22,7 +22,8 @@ internal sealed class Sight(Database database)
         _ => false,
     };
 
-    private async ValueTask<long?> OrganizationAsync(long fleetId, CancellationToken cancellation)
+    /// <summary>To which organization a fleet belongs, or belonged; null for one that was never seen.</summary>
+    public async ValueTask<long?> OrganizationAsync(long fleetId, CancellationToken cancellation)
     {
         if (organizations.TryGetValue(fleetId, out var known))
             return known;

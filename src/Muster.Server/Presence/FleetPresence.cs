@@ -84,6 +84,13 @@ public sealed class FleetPresence
     /// <summary>The release that the device should run; null when there is none, or the device was removed meanwhile.</summary>
     public long? TargetReleaseId(DeviceSlot slot) => memory.State(slot)?.TargetReleaseId;
 
+    /// <summary>Whether this fleet is there.</summary>
+    public bool HasFleet(long fleetId) => memory.Fleets.ContainsKey(fleetId);
+
+    /// <summary>Whether a key with this SHA-256 is one of the device's, and has not expired. Constant-time in the key.</summary>
+    /// <exception cref="PresenceBusyException">The fleet is still being loaded.</exception>
+    public bool HasKey(string uuid, ReadOnlySpan<byte> hash) => TryFind(uuid, out var slot) && HasKey(slot, hash);
+
     public bool IsFrozen(DeviceSlot slot) => memory.State(slot)?.IsFrozen ?? false;
 
     /// <summary>
@@ -292,6 +299,9 @@ public sealed class FleetPresence
         return Task.CompletedTask;
     }
 
+    /// <summary>A service instance has lost its right to hold tunnels: its sessions end.</summary>
+    public Task ServiceInstanceEndedAsync(long serviceInstanceId) => instances.EndAsync(serviceInstanceId);
+
     /// <summary>What the device's status rests on; null when it was removed.</summary>
     public DeviceEvidence? Evidence(DeviceSlot slot)
     {
@@ -455,6 +465,11 @@ public sealed class FleetPresence
         Span<byte> text = stackalloc byte[longest * 3];
         Span<byte> hash = stackalloc byte[SHA256.HashSizeInBytes];
         SHA256.HashData(text[..Encoding.UTF8.GetBytes(key, text)], hash);
+        return HasKey(slot, hash);
+    }
+
+    private bool HasKey(DeviceSlot slot, ReadOnlySpan<byte> hash)
+    {
         var (chunk, i) = Row(slot);
         var found = CryptographicOperations.FixedTimeEquals(hash, chunk.Key(i));
         foreach (var more in Volatile.Read(ref chunk.MoreKeys[i]) ?? [])

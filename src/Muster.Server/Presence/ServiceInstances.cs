@@ -23,7 +23,7 @@ internal sealed class ServiceInstances(FleetMemory memory, PartitionMail mail, L
                 continue;
             try
             {
-                await Task.WhenAll(memory.Partitions.Where(p => Holds(p, instance)).Select(p => mail.PostAsync(p.Index, new InstanceLostFact(instance))));
+                await LoseAsync(instance);
             }
             catch
             {
@@ -32,6 +32,16 @@ internal sealed class ServiceInstances(FleetMemory memory, PartitionMail mail, L
             }
         }
     }
+
+    /// <summary>Ends the sessions of an instance that may hold none any more.</summary>
+    public Task EndAsync(long instance)
+    {
+        lastAlive.TryRemove(instance, out _);
+        return LoseAsync(instance);
+    }
+
+    private Task LoseAsync(long instance) =>
+        Task.WhenAll(memory.Partitions.Where(p => Holds(p, instance)).Select(p => mail.PostAsync(p.Index, new InstanceLostFact(instance))));
 
     private static bool Holds(Partition partition, long instance)
     {

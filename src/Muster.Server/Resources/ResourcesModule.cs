@@ -1,6 +1,7 @@
 using Muster.Server.Presence;
 using Muster.Server.Resources.Accounts;
 using Muster.Server.Resources.Catalog;
+using Muster.Server.Resources.Connections;
 using Muster.Server.Resources.Reads;
 using Muster.Server.Resources.Writes;
 using Muster.Storage;
@@ -12,6 +13,8 @@ internal static class ResourcesModule
 {
     public static WebApplicationBuilder AddResources(this WebApplicationBuilder builder)
     {
+        builder.Services.AddSingleton<OpenConnections>();
+        builder.Services.AddHostedService<ConnectionWatch>();
         builder.AddAccounts();
         builder.AddWrites();
         builder.Services.AddSingleton<DeviceEdits>();

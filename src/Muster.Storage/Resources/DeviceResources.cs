@@ -51,7 +51,7 @@ internal static class DeviceResources
     public static IEnumerable<Resource> All()
     {
         yield return Device(
-            Reference("actor", "actor_id", null),
+            Reference("actor", "actor_id", "actor", "is_of__device"),
             Computed("overall_status", FieldType.Text, "{t}.overall_status") with { IsNullable = false },
             Reference("is_pinned_on__release", "pinned_release_id", "release", "is_pinned_to__device").Nullable().Writable(),
             Computed("should_be_running__release", FieldType.Reference, TargetRelease) with { Target = "release", Reverse = "should_be_running_on__device" },

@@ -26,7 +26,7 @@ internal static class FleetResources
             Fields =
             [
                 Id, CreatedAt, ModifiedAt,
-                Reference("actor", "actor_id", null),
+                Reference("actor", "actor_id", "actor", "is_of__application"),
                 Flag("should_track_latest_release", "track_latest").Writable(),
                 Text("is_of__class", "class").AtFirst().UpTo(10).Else("fleet"),
                 Reference("organization", "organization_id", "organization").AtFirst().Required(),

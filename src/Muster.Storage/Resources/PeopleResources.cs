@@ -32,7 +32,7 @@ internal static class PeopleResources
             yield return new Resource(roles, "membership_role", new(Anchor.Everyone)) { Fields = Row(Text("name")), Keys = [Key("name")] };
         yield return new Resource("user", "account", new(Anchor.Account))
         {
-            Fields = Row(Reference("actor", "actor_id", null), Text("username")),
+            Fields = Row(Reference("actor", "actor_id", "actor", "is_of__user"), Text("username")),
             Keys = [Key("username")],
         };
         // Keys are kept hashed: "key" is there only for clients that select it, and always null.
@@ -40,11 +40,13 @@ internal static class PeopleResources
         {
             Fields = Row(
                 Computed("key", FieldType.Text, "CAST(NULL AS TEXT)").OnRequest(),
-                Reference("is_of__actor", "actor_id", null),
+                Reference("is_of__actor", "actor_id", "actor", "api_key"),
                 Text("name").Nullable().Writable().UpTo(255).Named(),
                 Text("description").Nullable().Writable().UpTo(255),
-                Instant("expiry_date").Nullable()),
+                Instant("expiry_date").Nullable().Writable()),
         };
+        // Whom a key speaks for: the way from keys to their person, fleet or device.
+        yield return new Resource("actor", "actor", new(Anchor.Actor)) { Fields = [Id] };
         yield return new Resource("user__has__public_key", "public_key", new(Anchor.OwnAccount))
         {
             Fields = Row(

@@ -72,7 +72,8 @@ internal sealed class Sight(ResourceModel model, ReadScope scope, SqlParts parts
             Anchor.Membership when scope.Kind == ReadScopeKind.Memberships => $"{alias}.organization_id IN ({Organizations})",
             Anchor.Account when scope.Kind == ReadScopeKind.Memberships =>
                 $"({alias}.id = {Account} OR EXISTS (SELECT 1 FROM organization_membership am WHERE am.account_id = {alias}.id AND am.organization_id IN ({Organizations})))",
-            Anchor.ActorKey => ActorKey(resource, alias),
+            Anchor.ActorKey => OfActor(resource, $"{alias}.actor_id"),
+            Anchor.Actor => OfActor(resource, $"{alias}.id"),
             _ => throw Refused(resource),
         };
     }
@@ -143,15 +144,15 @@ internal sealed class Sight(ResourceModel model, ReadScope scope, SqlParts parts
         };
     }
 
-    private string ActorKey(Resource resource, string alias)
+    private string OfActor(Resource resource, string actor)
     {
-        var own = OwnKeys(alias);
+        var own = $"{actor} = {parts.Parameter(scope.ActorId)}";
         return scope.Kind switch
         {
             ReadScopeKind.Fleet => own,
             ReadScopeKind.Memberships =>
-                $"({own} OR {alias}.actor_id IN (SELECT kf.actor_id FROM fleet kf WHERE kf.organization_id IN ({Organizations}))" +
-                $" OR EXISTS (SELECT 1 FROM device kd JOIN fleet kg ON kg.id = kd.fleet_id WHERE kd.actor_id = {alias}.actor_id AND kg.organization_id IN ({Organizations})))",
+                $"({own} OR {actor} IN (SELECT kf.actor_id FROM fleet kf WHERE kf.organization_id IN ({Organizations}))" +
+                $" OR EXISTS (SELECT 1 FROM device kd JOIN fleet kg ON kg.id = kd.fleet_id WHERE kd.actor_id = {actor} AND kg.organization_id IN ({Organizations})))",
             _ => throw Refused(resource),
         };
     }

@@ -18,6 +18,8 @@ public enum Anchor : byte
     Invite,
     /// <summary>API keys: through the actor they speak for.</summary>
     ActorKey,
+    /// <summary>Actors: the caller's own, and those of fleets and devices that it may see.</summary>
+    Actor,
     /// <summary>As its parent: see <see cref="Visibility.Parent"/>.</summary>
     Parent,
     /// <summary>What a device did while in a fleet: as the fleet, its parent; to the device's key only its own.</summary>

@@ -13,7 +13,7 @@ public sealed class RoomsTests
     private static readonly Dictionary<string, string[]> Faces = new()
     {
         ["Presence"] = ["PresenceModule", "FleetPresence", "DeviceSlot", "ContactKind", "DeviceAuth", "InputChange", "PresenceBusyException", "DeviceGoneException", "DeviceEvidence", "LiveFeed", "Subscription", "TransitionEvent", "LiveFeedLagException", "PresenceOptions", "ListeningGap", "ICommitWatcher"],
-        ["Resources"] = ["ResourcesModule", "Callers", "ResourceAccess", "ResourceRefusedException", "DeviceEdits", "SignIn", "SignInAnswer", "Members", "Invites", "PendingInvite", "DeviceConfigs", "DeviceConfigWish", "DeviceConfig"],
+        ["Resources"] = ["ResourcesModule", "Callers", "OpenConnections", "OpenConnection", "Sessions", "SessionView", "OwnAccount", "ResourceAccess", "ResourceRefusedException", "DeviceEdits", "SignIn", "SignInAnswer", "Members", "Invites", "PendingInvite", "DeviceConfigs", "DeviceConfigWish", "DeviceConfig"],
         ["Devices"] = ["DevicesModule", "OsProgress", "DeviceNames", "KeyExchange", "LogReadEndpoints", "DeviceClock", "UpdateSigns"],
         ["Cloudlink"] =
         [

@@ -184,11 +184,13 @@ public sealed class BulkJobsTests
         for (var i = 0; i < 150; i++)
             ids.Add((await server.AddDeviceAsync()).Id);
         var caller = await CallerAsync(server, server.Admin);
-        var parts = 0;
-        var job = Jobs(server).Begin(caller, async _ =>
+        // Whoever asks between the parts: the job, or the watch over what is open.
+        BulkJob? begun = null;
+        var stopped = new Lazy<Task>(() => postgres.StopServerAsync());
+        var job = begun = Jobs(server).Begin(caller, async _ =>
         {
-            if (++parts == 2)
-                await postgres.StopServerAsync();
+            if (begun is { Done: 100 })
+                await stopped.Value;
             return caller;
         }, new(BulkAct.Activate, "activate"), BulkSelection.Of(ids));
         await UntilEndAsync(job);

@@ -34,6 +34,8 @@ public sealed class StartedServer : IAsyncDisposable
 
     internal People People => app.Services.GetRequiredService<People>();
 
+    internal Sessions Sessions => app.Services.GetRequiredService<Sessions>();
+
     internal IServiceProvider Services => app.Services;
 
     public Uri Address => http.BaseAddress!;

@@ -9,6 +9,7 @@ using Muster.Core.Access;
 using Muster.Server.Cloudlink.Sessions;
 using Muster.Server.Insight;
 using Muster.Server.Resources;
+using Muster.Server.Resources.Connections;
 using Muster.Storage;
 using Nerdbank.Streams;
 
@@ -19,7 +20,7 @@ namespace Muster.Server.Cloudlink.Access;
 /// not reach it: both are answered alike.
 /// </summary>
 internal sealed class ClientTunnels(
-    Callers callers, ConnectedDevices devices, DeviceTunnel tunnel, AuditLog audit, IOptions<TunnelOptions> options, IHostApplicationLifetime lifetime, TimeProvider time)
+    Callers callers, OpenConnections connections, ReachRight reach, ConnectedDevices devices, DeviceTunnel tunnel, AuditLog audit, IOptions<TunnelOptions> options, IHostApplicationLifetime lifetime, TimeProvider time)
 {
     private const int MaxHeadBytes = 8 * 1024;
 
@@ -78,7 +79,8 @@ internal sealed class ClientTunnels(
         {
             try
             {
-                await RunAsync(connection, request.Port, caller, link, link.Tunnel);
+                using var open = connections.Enter("tunnel", caller.Credential, async cancellation => await reach.HoldsAsync(await callers.OfTokenAsync(request.Secret!, cancellation), caller, link.Id, link.Uuid, cancellation), connection.Abort);
+                await RunAsync(connection, request.Port, caller, link, link.Tunnel, open.Ended);
             }
             finally
             {
@@ -87,7 +89,7 @@ internal sealed class ClientTunnels(
         }
     }
 
-    private async Task RunAsync(ConnectionContext connection, int port, Caller caller, DeviceLink link, TunnelledDevice device)
+    private async Task RunAsync(ConnectionContext connection, int port, Caller caller, DeviceLink link, TunnelledDevice device, CancellationToken ended)
     {
         var from = AuditEntry.Address((connection.RemoteEndPoint as IPEndPoint)?.Address);
         long entry;
@@ -112,11 +114,11 @@ internal sealed class ClientTunnels(
                 return;
             }
 
-            await connection.Transport.Output.WriteAsync("HTTP/1.0 200 Connection Established\r\n\r\n"u8.ToArray());
+            await connection.Transport.Output.WriteAsync("HTTP/1.0 200 Connection Established\r\n\r\n"u8.ToArray(), CancellationToken.None);
             var began = time.GetTimestamp();
-            var relayed = await StreamRelay.RunAsync(
-                new(connection.Transport.AsStream(), EndWriting: null), RelaySide.Of(stream), options.Value.IdleTimeout, time, lifetime.ApplicationStopping);
-            outcome = string.Create(CultureInfo.InvariantCulture, $"{relayed.ToDevice} bytes to the device, {relayed.ToPerson} from it, {time.GetElapsedTime(began).TotalSeconds:0.0} s");
+            using var end = CancellationTokenSource.CreateLinkedTokenSource(lifetime.ApplicationStopping, ended);
+            var relayed = await StreamRelay.RunAsync(new(connection.Transport.AsStream(), EndWriting: null), RelaySide.Of(stream), options.Value.IdleTimeout, time, end.Token);
+            outcome = string.Create(CultureInfo.InvariantCulture, $"{relayed.ToDevice} bytes to the device, {relayed.ToPerson} from it, {time.GetElapsedTime(began).TotalSeconds:0.0} s{(ended.IsCancellationRequested ? "; the right to it ended" : "")}");
         }
         finally
         {

@@ -3,7 +3,9 @@ using System.Text.RegularExpressions;
 using Microsoft.Extensions.Options;
 using Muster.Core.Access;
 using Muster.Server.Cloudlink.Sessions;
+using Muster.Server.Presence;
 using Muster.Server.Resources;
+using Muster.Server.Resources.Connections;
 using Muster.Storage;
 using Yarp.ReverseProxy.Forwarder;
 
@@ -22,6 +24,8 @@ internal sealed partial class DeviceSites : IDisposable
     private static readonly TimeSpan KeptIdle = TimeSpan.FromSeconds(10);
 
     private readonly ConnectedDevices devices;
+    private readonly FleetPresence presence;
+    private readonly OpenConnections connections;
     private readonly Database database;
     private readonly IHttpForwarder forwarder;
     private readonly DeviceUrlOptions options;
@@ -29,9 +33,9 @@ internal sealed partial class DeviceSites : IDisposable
     private readonly HttpMessageInvoker invoker;
     private readonly SemaphoreSlim places;
 
-    public DeviceSites(ConnectedDevices devices, DeviceTunnel tunnel, Database database, IHttpForwarder forwarder, Callers callers, IOptions<DeviceUrlOptions> options)
+    public DeviceSites(ConnectedDevices devices, DeviceTunnel tunnel, FleetPresence presence, OpenConnections connections, Database database, IHttpForwarder forwarder, Callers callers, IOptions<DeviceUrlOptions> options)
     {
-        (this.devices, this.database, this.forwarder, this.options) = (devices, database, forwarder, options.Value);
+        (this.devices, this.presence, this.connections, this.database, this.forwarder, this.options) = (devices, presence, connections, database, forwarder, options.Value);
         transformer = new(callers);
         places = new(options.Value.MaxRequests);
         invoker = new(new SocketsHttpHandler
@@ -99,10 +103,14 @@ internal sealed partial class DeviceSites : IDisposable
     private async Task ForwardAsync(HttpContext context, TunnelledDevice device)
     {
         context.Items[typeof(TunnelledDevice)] = device;
+        using var open = connections.Enter("device URL", default, cancellation => IsStillOpenAsync(device, cancellation), context.Abort);
         var error = await forwarder.SendAsync(context, $"http://{device.Uuid}.balena/", invoker, new ForwarderRequestConfig { ActivityTimeout = options.IdleTimeout, Version = HttpVersion.Version11 }, transformer);
         if (error is not ForwarderError.None && !context.Response.HasStarted && !context.RequestAborted.IsCancellationRequested)
             await SayAsync(context, error is ForwarderError.RequestTimedOut ? StatusCodes.Status504GatewayTimeout : StatusCodes.Status502BadGateway, "The device is connected, but nothing on its port 80 answered.");
     }
+
+    private async ValueTask<bool> IsStillOpenAsync(TunnelledDevice device, CancellationToken cancellation) =>
+        presence.TryFind(device.Uuid, out var slot) && presence.DeviceId(slot) == device.Id && !presence.IsFrozen(slot) && await IsOpenAsync(device.Id, cancellation);
 
     private async Task<bool> IsOpenAsync(long device, CancellationToken cancellation)
     {

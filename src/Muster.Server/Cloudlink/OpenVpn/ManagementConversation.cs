@@ -1,5 +1,7 @@
 using System.Globalization;
 using System.Net;
+using System.Security.Cryptography;
+using System.Text;
 using System.Threading.Channels;
 using Muster.Server.Cloudlink.Sessions;
 using Muster.Server.Presence;
@@ -177,6 +179,10 @@ internal sealed partial class ManagementConversation : IDisposable
                 return;
             }
 
+            var hash = SHA256.HashData(Encoding.UTF8.GetBytes(connect.Password));
+            client.KeyHash = hash;
+            if (client.Session is { } proved)
+                proved.KeyHash = hash;
             Expect(client);
             if (!await parts.Admission.EnterAsync(either.Token, LoginPatience))
             {
@@ -251,7 +257,7 @@ internal sealed partial class ManagementConversation : IDisposable
             }
 
             client.CountedAt = parts.Time.GetTimestamp();
-            client.Session = session = new(client.Uuid, client.From, parts.Time.GetUtcNow().ToUnixTimeMilliseconds(), address, parts.Options, parts.Time, () => Kill(id));
+            client.Session = session = new(client.Uuid, client.From, parts.Time.GetUtcNow().ToUnixTimeMilliseconds(), address, parts.Options, parts.Time, () => Kill(id)) { KeyHash = client.KeyHash };
         }
 
         parts.Sessions.Open(session);
@@ -320,6 +326,9 @@ internal sealed partial class ManagementConversation : IDisposable
         public bool IsEntering { get; set; }
 
         public IPAddress? Address { get; set; }
+
+        /// <summary>SHA-256 of the key that it proved itself with last.</summary>
+        public byte[]? KeyHash { get; set; }
 
         public OpenVpnSession? Session { get; set; }
 

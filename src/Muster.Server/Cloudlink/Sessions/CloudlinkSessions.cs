@@ -1,5 +1,6 @@
 using Microsoft.Extensions.Options;
 using Muster.Server.Presence;
+using Muster.Server.Resources.Connections;
 using Muster.Storage;
 
 namespace Muster.Server.Cloudlink.Sessions;
@@ -10,7 +11,7 @@ namespace Muster.Server.Cloudlink.Sessions;
 /// connection was cut): it is then awaited, and only its staying away is told. What could not be told yet is told when the
 /// database is back; the last word of a device counts.
 /// </summary>
-internal sealed partial class CloudlinkSessions(FleetPresence presence, GatewayInstance instance, IOptions<CloudlinkOptions> options, IOptions<PresenceOptions> node, TimeProvider time, ILogger<CloudlinkSessions> log) : BackgroundService
+internal sealed partial class CloudlinkSessions(FleetPresence presence, GatewayInstance instance, IOptions<CloudlinkOptions> options, IOptions<PresenceOptions> node, OpenConnections connections, TimeProvider time, ILogger<CloudlinkSessions> log) : BackgroundService
 {
     private static readonly TimeSpan Beat = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan AliveEvery = TimeSpan.FromSeconds(10);
@@ -30,6 +31,7 @@ internal sealed partial class CloudlinkSessions(FleetPresence presence, GatewayI
     /// <summary>Longer than a dead session is believed, ms.</summary>
     private const long DoubleAfter = 180_000;
 
+    private readonly Dictionary<DeviceSession, OpenConnection> entered = [];
     private readonly SemaphoreSlim told = new(0);
 
     /// <summary>How long this process has been able to take sessions, as far as its beats show: a frozen process misses nobody.</summary>
@@ -67,6 +69,8 @@ internal sealed partial class CloudlinkSessions(FleetPresence presence, GatewayI
             held.Sessions.Add(session);
             held.AwaitedUntil = null;
             Owe(session.Uuid, connected: true);
+            if (!entered.ContainsKey(session))
+                entered[session] = connections.Enter("cloudlink", default, _ => ValueTask.FromResult(IsAllowed(session)), session.End);
         }
 
         Opened?.Invoke(session);
@@ -78,6 +82,8 @@ internal sealed partial class CloudlinkSessions(FleetPresence presence, GatewayI
     {
         lock (gate)
         {
+            if (entered.Remove(session, out var connection))
+                connection.Dispose();
             if (!devices.TryGetValue(session.Uuid, out var held) || !held.Sessions.Remove(session) || held.Sessions.Count > 0)
                 return;
             // Silence in which we stood still is no device's doing.
@@ -89,6 +95,9 @@ internal sealed partial class CloudlinkSessions(FleetPresence presence, GatewayI
                 End(session.Uuid);
         }
     }
+
+    /// <summary>A device that is deleted, or whose key is, has no tunnel.</summary>
+    private bool IsAllowed(DeviceSession session) => session.KeyHash is { } hash ? presence.HasKey(session.Uuid, hash) : presence.TryFind(session.Uuid, out _);
 
     /// <summary>What is held of a device that was awaited is over.</summary>
     private void End(string uuid)
@@ -233,7 +242,6 @@ internal sealed partial class CloudlinkSessions(FleetPresence presence, GatewayI
             {
                 alive = TimeSpan.Zero;
                 await presence.ServiceInstanceAliveAsync(instance.Id);
-                EndDeleted();
                 TellDoubles();
             }
 
@@ -270,15 +278,6 @@ internal sealed partial class CloudlinkSessions(FleetPresence presence, GatewayI
             var passed = time.GetElapsedTime(lastBeat, now);
             lastBeat = now;
             return passed;
-        }
-    }
-
-    private void EndDeleted()
-    {
-        foreach (var session in List())
-        {
-            if (presence.IsReady && !presence.TryFind(session.Uuid, out _))
-                session.End();
         }
     }
 

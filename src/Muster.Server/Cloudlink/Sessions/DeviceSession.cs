@@ -21,6 +21,9 @@ internal abstract class DeviceSession(string uuid, SessionKind kind, string from
 
     public long Since { get; } = since;
 
+    /// <summary>SHA-256 of the key with which the device proved itself last: when the key ends, so does the session. Null: judged by the device alone.</summary>
+    public byte[]? KeyHash { get; set; }
+
     /// <summary>Opens a byte stream to a TCP port of the device.</summary>
     /// <exception cref="TunnelException">The device does not take the connection.</exception>
     public abstract ValueTask<Stream> ConnectAsync(int port, CancellationToken cancellation);

@@ -9,14 +9,16 @@ using Muster.Server.Cloudlink.Actions;
 using Muster.Server.Cloudlink.Sessions;
 using Muster.Server.Insight;
 using Muster.Server.Resources;
+using Muster.Server.Resources.Connections;
 using Muster.Storage;
 
 namespace Muster.Server.Cloudlink.Ssh;
 
 /// <param name="Account">Whose key it was.</param>
+/// <param name="Key">Id of the key's row.</param>
 /// <param name="Command">What the person asked for.</param>
 /// <param name="From">Where the person came from, as SSH_CONNECTION says it.</param>
-internal sealed record SshKnock(long Account, string? Command, string? From);
+internal sealed record SshKnock(long Account, long Key, string? Command, string? From);
 
 /// <param name="Refusal">A sentence for the person; null: come in.</param>
 /// <param name="Port">On the loopback: the device's SSH server, for one connection.</param>
@@ -31,7 +33,7 @@ internal sealed partial class SshJson : JsonSerializerContext;
 /// over a socket in the gateway's private folder, one line of JSON each way.
 /// </summary>
 internal sealed partial class SshDoor(
-    SshFiles files, Callers callers, ConnectedDevices devices, DeviceTunnel tunnel, AuditLog audit, IOptions<SshOptions> options, TimeProvider time, ILogger<SshDoor> log) : IDisposable
+    SshFiles files, Callers callers, SshPeople people, OpenConnections connections, ReachRight reach, ConnectedDevices devices, DeviceTunnel tunnel, AuditLog audit, IOptions<SshOptions> options, TimeProvider time, ILogger<SshDoor> log) : IDisposable
 {
     private const int LongestKnock = 64 * 1024;
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
@@ -98,6 +100,9 @@ internal sealed partial class SshDoor(
             return (new(SshWish.Usage), null);
         try
         {
+            // A key that was taken away a moment ago may still be in the files.
+            if (await people.KeyAsync(knock.Account, knock.Key, cancellation) is not { } key)
+                return (new("This key is not one of yours any more."), null);
             var caller = await callers.OfAccountAsync(knock.Account, cancellation);
             if (await devices.LinkAsync(wish.Uuid, cancellation) is not { } link || !SupervisorRule.MaySee(caller, link.Id, link.OrganizationId))
                 return (new("There is no such device."), null);
@@ -110,7 +115,7 @@ internal sealed partial class SshDoor(
                 return (new("The device's cloudlink is down: it cannot be reached now."), null);
             if (!places.Wait(0, CancellationToken.None))
                 return (new("Too many SSH sessions are open on this server; try again later."), null);
-            return await OpenAsync(caller, wish, link, device, from, cancellation);
+            return await OpenAsync(caller, knock, key, wish, link, device, from, cancellation);
         }
         catch (DatabaseAwayException)
         {
@@ -118,7 +123,7 @@ internal sealed partial class SshDoor(
         }
     }
 
-    private async Task<(SshAdmission Admission, SshSession? Session)> OpenAsync(Caller caller, SshWish wish, DeviceLink link, TunnelledDevice device, string? from, CancellationToken cancellation)
+    private async Task<(SshAdmission Admission, SshSession? Session)> OpenAsync(Caller caller, SshKnock knock, string key, SshWish wish, DeviceLink link, TunnelledDevice device, string? from, CancellationToken cancellation)
     {
         Stream? stream = null;
         long? entry = null;
@@ -126,7 +131,13 @@ internal sealed partial class SshDoor(
         {
             entry = await audit.BeginAsync(new AuditEntry(caller, "ssh.open", link.Id, link.OrganizationId, from, wish.Container is { } container ? $"container {container}" : wish.Command ?? "host OS"), cancellation);
             stream = await tunnel.ConnectAsync(device, options.Value.DevicePort, cancellation);
-            var session = new SshSession(stream, audit, entry.Value, places, time);
+            var way = stream;
+            var connection = connections.Enter(
+                "ssh", new(CredentialKind.PublicKey, knock.Key),
+                async asked => await people.KeyAsync(knock.Account, knock.Key, asked) == key
+                    && await reach.HoldsAsync(await callers.OfAccountAsync(knock.Account, asked), caller, link.Id, link.Uuid, asked),
+                way.Dispose);
+            var session = new SshSession(stream, connection, audit, entry.Value, places, time);
             return (new(null, session.Port), session);
         }
         catch (Exception e)

@@ -19,16 +19,17 @@ internal static class SshEnterCommand
     {
         var socket = new Argument<string>("SOCKET");
         var account = new Argument<long>("ACCOUNT");
-        var command = new Command("ssh-enter", "Run by the SSH gateway for a person who logged in.") { socket, account };
+        var key = new Argument<long>("KEY");
+        var command = new Command("ssh-enter", "Run by the SSH gateway for a person who logged in.") { socket, account, key };
         command.Hidden = true;
-        command.SetAction((parse, cancellation) => RunAsync(parse.GetValue(socket)!, parse.GetValue(account), cancellation));
+        command.SetAction((parse, cancellation) => RunAsync(parse.GetValue(socket)!, parse.GetValue(account), parse.GetValue(key), cancellation));
         return command;
     }
 
-    private static async Task<int> RunAsync(string socket, long account, CancellationToken cancellation)
+    private static async Task<int> RunAsync(string socket, long account, long key, CancellationToken cancellation)
     {
         var asked = Environment.GetEnvironmentVariable("SSH_ORIGINAL_COMMAND");
-        var admission = await AskAsync(socket, new(account, asked, Environment.GetEnvironmentVariable("SSH_CONNECTION")), cancellation);
+        var admission = await AskAsync(socket, new(account, key, asked, Environment.GetEnvironmentVariable("SSH_CONNECTION")), cancellation);
         if (admission.Refusal is { } refusal || SshWish.Parse(asked) is not { } wish)
         {
             await Console.Error.WriteLineAsync($"muster: {admission.Refusal ?? SshWish.Usage}");

@@ -6,7 +6,7 @@ using Muster.Storage;
 namespace Muster.Server.Cloudlink.Ssh;
 
 /// <summary>A person's public key.</summary>
-internal sealed record SshKeyOwner(long Account, string Username, string Key);
+internal sealed record SshKeyOwner(long Account, long KeyId, string Username, string Key);
 
 /// <summary>
 /// Everybody with a public key, in the files that the SSH server reads: it knows no accounts but Muster's, and each key runs
@@ -24,12 +24,20 @@ internal sealed partial class SshPeople(Database database, SshFiles files)
     {
         await using var connection = await database.OpenReadAsync(cancellation);
         await using var command = connection.Statement(
-            $"SELECT a.id, a.username, k.public_key FROM public_key k JOIN account a ON a.id = k.account_id ORDER BY a.username, k.id LIMIT {MostKeys}");
+            $"SELECT a.id, k.id, a.username, k.public_key FROM public_key k JOIN account a ON a.id = k.account_id ORDER BY a.username, k.id LIMIT {MostKeys}");
         await using var reader = await command.ExecuteReaderAsync(cancellation);
         List<SshKeyOwner> owners = [];
         while (await reader.ReadAsync(cancellation))
-            owners.Add(new(reader.GetInt64(0), reader.GetString(1), reader.GetString(2)));
+            owners.Add(new(reader.GetInt64(0), reader.GetInt64(1), reader.GetString(2), reader.GetString(3)));
         Write(owners);
+    }
+
+    /// <summary>The text of a key of the account as it is now; null when it is none of its.</summary>
+    public async ValueTask<string?> KeyAsync(long account, long key, CancellationToken cancellation)
+    {
+        await using var connection = await database.OpenReadAsync(cancellation);
+        await using var command = connection.Statement("SELECT public_key FROM public_key WHERE id = @p0 AND account_id = @p1", key, account);
+        return await command.ExecuteScalarAsync(cancellation) as string;
     }
 
     /// <summary>The line of a key file; null when the text is no key.</summary>
@@ -38,7 +46,7 @@ internal sealed partial class SshPeople(Database database, SshFiles files)
         // Whatever else stands there (options, a comment) is not taken over: an option of a person's own would be obeyed.
         var match = Key().Match(owner.Key.Trim());
         return match.Success
-            ? string.Create(CultureInfo.InvariantCulture, $"restrict,pty,command=\"{command} {owner.Account}\" {match.Groups["type"].Value} {match.Groups["blob"].Value}")
+            ? string.Create(CultureInfo.InvariantCulture, $"restrict,pty,command=\"{command} {owner.Account} {owner.KeyId}\" {match.Groups["type"].Value} {match.Groups["blob"].Value}")
             : null;
     }
 

@@ -15,7 +15,7 @@ namespace Muster.Server.Cloudlink.Terminals;
 internal sealed record TerminalWish(string Device, string? Service, int Columns, int Rows, string? AcceptedKey, string? From);
 
 /// <summary>Terminals on devices, for the pages of this server: SSH with Muster's own key, through the device's tunnel.</summary>
-internal sealed class DeviceTerminals(ConnectedDevices devices, DeviceTunnel tunnel, DeviceSshKey key, KnownDevices known, AuditLog audit, IOptions<TerminalOptions> options, IOptions<SshOptions> ssh, TimeProvider time)
+internal sealed class DeviceTerminals(ConnectedDevices devices, DeviceTunnel tunnel, ReachRight reach, DeviceSshKey key, KnownDevices known, AuditLog audit, IOptions<TerminalOptions> options, IOptions<SshOptions> ssh, TimeProvider time)
 {
     private static readonly TimeSpan ReachedWithin = TimeSpan.FromSeconds(10);
 
@@ -56,7 +56,7 @@ internal sealed class DeviceTerminals(ConnectedDevices devices, DeviceTunnel tun
 
             try
             {
-                return new(await BeginAsync(device, wish, cancellation), link.Id, link.OrganizationId, EndAsync);
+                return new(await BeginAsync(device, wish, cancellation), (now, asked) => reach.HoldsAsync(now, caller, link.Id, link.Uuid, asked), EndAsync);
             }
             catch (Exception e)
             {
@@ -140,10 +140,10 @@ internal sealed class DeviceTerminals(ConnectedDevices devices, DeviceTunnel tun
 }
 
 /// <summary>An open terminal.</summary>
-internal sealed class DeviceTerminal(DeviceShell shell, long device, long organization, Func<ValueTask> ended) : IAsyncDisposable
+internal sealed class DeviceTerminal(DeviceShell shell, Func<Caller, CancellationToken, ValueTask<bool>> isFor, Func<ValueTask> ended) : IAsyncDisposable
 {
     /// <summary>Whether this person may still have it.</summary>
-    public bool IsFor(Caller caller) => AccessRule.MayReach(caller, device, organization);
+    public ValueTask<bool> IsForAsync(Caller caller, CancellationToken cancellation) => isFor(caller, cancellation);
 
     /// <summary>What the device says; 0 when it has said its last.</summary>
     public ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellation) => shell.ReadAsync(buffer, cancellation);

@@ -5,7 +5,6 @@ using Muster.Core.Text;
 using Muster.Server.Hosting;
 using Muster.Server.Presence;
 using Muster.Server.Resources;
-using Muster.Storage;
 
 namespace Muster.Server.Cloudlink.TunnelServers;
 
@@ -20,16 +19,17 @@ internal static class TunnelServerEndpoints
     public static void MapTunnelServers(this IEndpointRouteBuilder routes)
     {
         routes.MapGet("/services/vpn/auth/{uuid}", AuthenticateAsync);
-        routes.MapPost("/services/vpn/client-connect", (HttpContext context, Callers callers, [FromServices] FleetPresence presence, Database database) => ToldAsync(context, callers, presence, database, connected: true));
-        routes.MapPost("/services/vpn/client-disconnect", (HttpContext context, Callers callers, [FromServices] FleetPresence presence, Database database) => ToldAsync(context, callers, presence, database, connected: false));
+        routes.MapPost("/services/vpn/client-connect", (HttpContext context, Callers callers, [FromServices] FleetPresence presence, ExternalSessions sessions) => ToldAsync(context, callers, presence, sessions, connected: true));
+        routes.MapPost("/services/vpn/client-disconnect", (HttpContext context, Callers callers, [FromServices] FleetPresence presence, ExternalSessions sessions) => ToldAsync(context, callers, presence, sessions, connected: false));
     }
 
     /// <summary>Whether a device may open a tunnel: with its own key, frozen or not. The log-in is a sign of life.</summary>
-    private static async Task<IResult> AuthenticateAsync(HttpContext context, string uuid, Callers callers, [FromServices] FleetPresence presence, DenialDelay denial)
+    private static async Task<IResult> AuthenticateAsync(HttpContext context, string uuid, Callers callers, [FromServices] FleetPresence presence, ExternalSessions sessions, DenialDelay denial)
     {
         if (Callers.Secret(context.Request) is { } key
             && presence.Authenticate(uuid, key, out var slot) is DeviceAuth.Ok or DeviceAuth.Frozen)
         {
+            sessions.Proved(uuid, key);
             await presence.ContactAsync(slot, ContactKind.Tunnel);
             return Results.StatusCode(StatusCodes.Status200OK);
         }
@@ -38,15 +38,21 @@ internal static class TunnelServerEndpoints
         return NotPermitted(await callers.OfAsync(context));
     }
 
-    private static async Task<IResult> ToldAsync(HttpContext context, Callers callers, FleetPresence presence, Database database, bool connected)
+    private static async Task<IResult> ToldAsync(HttpContext context, Callers callers, FleetPresence presence, ExternalSessions sessions, bool connected)
     {
         var caller = await callers.OfAsync(context);
         if (!caller.KeyRoles.Contains(AccessRule.TunnelService))
             return NotPermitted(caller);
         if (await ReadAsync(context.Request) is not { } told)
             return Results.StatusCode(StatusCodes.Status400BadRequest);
-        if (await EpochAsync(database, told.Instance, context.RequestAborted) is { } epoch)
+        if (await sessions.EpochAsync(told.Instance, context.RequestAborted) is { } epoch)
+        {
+            if (connected)
+                sessions.Connected(told.Instance, told.Uuids, caller, Callers.Secret(context.Request)!);
+            else
+                sessions.Disconnected(told.Instance, told.Uuids);
             await presence.CloudlinkAsync(told.Instance, told.Uuids, connected, epoch, context.RequestAborted);
+        }
         else if (connected)
             return Results.Json("Data is referenced by is_managed_by__service_instance.", statusCode: StatusCodes.Status409Conflict);
         return Results.StatusCode(StatusCodes.Status200OK);
@@ -68,13 +74,6 @@ internal static class TunnelServerEndpoints
         {
             return null;
         }
-    }
-
-    private static async Task<long?> EpochAsync(Database database, long instance, CancellationToken cancellation)
-    {
-        await using var connection = await database.OpenReadAsync(cancellation);
-        await using var command = connection.Statement("SELECT epoch FROM service_instance WHERE id = @p0", instance);
-        return await command.ExecuteScalarAsync(cancellation) as long?;
     }
 
     /// <summary>Clients know two refusals: no API key at all, and one that may not do this.</summary>

@@ -1,4 +1,6 @@
 using System.Net.WebSockets;
+using System.Security.Cryptography;
+using System.Text;
 using Microsoft.AspNetCore.Server.Kestrel.Core.Features;
 using Muster.Protocol.Cloudlink;
 using Muster.Server.Cloudlink.Sessions;
@@ -82,7 +84,7 @@ internal static class WebSocketEndpoint
         }
 
         using (socket)
-            await gateway.ServeAsync(socket, uuid, slot, context.Connection.RemoteIpAddress?.ToString() ?? "", token);
+            await gateway.ServeAsync(socket, uuid, slot, SHA256.HashData(Encoding.UTF8.GetBytes(key)), context.Connection.RemoteIpAddress?.ToString() ?? "", token);
     }
 
     private static Task RefuseAsync(HttpContext context, int status, string sentence) =>

@@ -57,11 +57,12 @@ internal sealed partial class WebSocketGateway(
     }
 
     /// <summary>Serves a device that has proved itself, until its connection ends.</summary>
+    /// <param name="keyHash">SHA-256 of the key that it has shown.</param>
     /// <param name="token">With which it wants to go on with a session; null, or one that is not good any more, begins a new one.</param>
-    public async Task ServeAsync(WebSocket socket, string uuid, DeviceSlot slot, string from, string? token)
+    public async Task ServeAsync(WebSocket socket, string uuid, DeviceSlot slot, byte[] keyHash, string from, string? token)
     {
         using var connection = new CloudlinkConnection(socket, time);
-        var (session, welcome) = Begin(connection, uuid, slot, from, token);
+        var (session, welcome) = Begin(connection, uuid, slot, keyHash, from, token);
         if (session is null)
         {
             await connection.SayGoodbyeAsync("stopping", 1);
@@ -88,7 +89,7 @@ internal sealed partial class WebSocketGateway(
         await connection.CloseAsync(end);
     }
 
-    private (WebSocketSession? Session, CloudlinkMessage Welcome) Begin(CloudlinkConnection connection, string uuid, DeviceSlot slot, string from, string? token)
+    private (WebSocketSession? Session, CloudlinkMessage Welcome) Begin(CloudlinkConnection connection, string uuid, DeviceSlot slot, byte[] keyHash, string from, string? token)
     {
         WebSocketSession session;
         CloudlinkConnection? before = null;
@@ -115,6 +116,7 @@ internal sealed partial class WebSocketGateway(
             }
 
             session.Connection = connection;
+            session.KeyHash = keyHash;
             session.ToldAt = session.AskedAt = time.GetTimestamp();
             welcome = welcome with { Session = session.Id, Resume = session.NewToken() };
             // One that was taken over is open still.

@@ -3,6 +3,7 @@ using System.Text.Json;
 using Muster.Core.Access;
 using Muster.Server.Cloudlink.Actions;
 using Muster.Server.Resources;
+using Muster.Server.Resources.Connections;
 using Muster.Storage;
 
 namespace Muster.Server.Dashboard.Actions;
@@ -44,13 +45,14 @@ public sealed partial class BulkJobs : IDisposable
     private readonly Database database;
     private readonly ResourceAccess resources;
     private readonly DeviceActions actions;
+    private readonly OpenConnections connections;
     private readonly TimeProvider time;
     private readonly ILogger<BulkJobs> log;
     private readonly CancellationTokenSource ends = new();
     private readonly CancellationToken ending;
 
-    internal BulkJobs(Database database, ResourceAccess resources, DeviceActions actions, TimeProvider time, ILogger<BulkJobs> log) =>
-        (this.database, this.resources, this.actions, this.time, this.log, ending) = (database, resources, actions, time, log, ends.Token);
+    internal BulkJobs(Database database, ResourceAccess resources, DeviceActions actions, OpenConnections connections, TimeProvider time, ILogger<BulkJobs> log) =>
+        (this.database, this.resources, this.actions, this.connections, this.time, this.log, ending) = (database, resources, actions, connections, time, log, ends.Token);
 
     /// <summary>Raised with the account's id when a job of it begins, ends or is forgotten.</summary>
     public event Action<long>? Changed;
@@ -93,7 +95,7 @@ public sealed partial class BulkJobs : IDisposable
         }
 
         Changed?.Invoke(job.Account);
-        _ = RunAsync(job, again, selection);
+        _ = RunAsync(job, caller, again, selection);
         return job;
     }
 
@@ -104,9 +106,10 @@ public sealed partial class BulkJobs : IDisposable
         ends.Dispose();
     }
 
-    private async Task RunAsync(BulkJob job, Func<CancellationToken, ValueTask<Caller>> again, BulkSelection selection)
+    private async Task RunAsync(BulkJob job, Caller caller, Func<CancellationToken, ValueTask<Caller>> again, BulkSelection selection)
     {
-        using var either = CancellationTokenSource.CreateLinkedTokenSource(job.Stopping, ending);
+        using var open = connections.Enter("bulk job", caller.Credential, async cancellation => await again(cancellation) is { Kind: CallerKind.User } now && now.SubjectId == caller.SubjectId, job.Stop);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(job.Stopping, ending, open.Ended);
         string? trouble = null;
         try
         {
@@ -123,7 +126,7 @@ public sealed partial class BulkJobs : IDisposable
         }
         catch (OperationCanceledException)
         {
-            // Stopped.
+            // Stopped, or the session is over.
         }
         catch (ResourceRefusedException e)
         {
@@ -141,6 +144,9 @@ public sealed partial class BulkJobs : IDisposable
             LogFailed(e, job.Task.Act);
         }
 
+        if (open.IsEnded)
+            trouble = "Your session has ended: the rest was not done.";
+        open.Dispose();
         job.End(trouble);
         Changed?.Invoke(job.Account);
         await Task.Delay(KeptFor, time, ending).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);

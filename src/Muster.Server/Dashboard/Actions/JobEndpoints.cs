@@ -17,7 +17,7 @@ internal static class JobEndpoints
 
     private static async Task ResultsAsync(HttpContext context, Guid id, Callers callers, [FromServices] BulkJobs jobs)
     {
-        var caller = await Visitor.CallerOfAsync(context.User, callers, context.RequestAborted);
+        var caller = await Visitor.CallerOfAsync(context, callers);
         if (caller.Kind is not CallerKind.User || jobs.Find(caller, id) is not { } job)
         {
             context.Response.StatusCode = caller.Kind is CallerKind.User ? StatusCodes.Status404NotFound : StatusCodes.Status401Unauthorized;

@@ -28,7 +28,7 @@ internal static class AuditCsv
 
     private static async Task SendAsync(HttpContext context, string? device, string? who, string? what, string? from, string? to, Callers callers, AuditQuestions questions)
     {
-        var caller = await Visitor.CallerOfAsync(context.User, callers, context.RequestAborted);
+        var caller = await Visitor.CallerOfAsync(context, callers);
         if (caller.Kind is not CallerKind.User || Question(device, who, what, from, to) is not { } question)
         {
             context.Response.StatusCode = caller.Kind is CallerKind.User ? StatusCodes.Status400BadRequest : StatusCodes.Status401Unauthorized;

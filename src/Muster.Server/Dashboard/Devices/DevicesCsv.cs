@@ -1,5 +1,4 @@
 using System.Collections.Immutable;
-using System.Security.Claims;
 using Muster.Core.Access;
 using Muster.Server.Dashboard.Parts;
 using Muster.Server.Resources;
@@ -19,7 +18,7 @@ internal static class DevicesCsv
 
     private static async Task SendAsync(HttpContext context, Callers callers, ResourceAccess access)
     {
-        if (context.User.FindFirstValue(Visitor.Token) is not { } token || await callers.OfTokenAsync(token, context.RequestAborted) is not { Kind: CallerKind.User } caller)
+        if (await Visitor.CallerOfAsync(context, callers) is not { Kind: CallerKind.User } caller)
         {
             context.Response.StatusCode = StatusCodes.Status401Unauthorized;
             return;

@@ -14,7 +14,7 @@ internal static class DiagnosticsDownload
 
     private static async Task<IResult> SendAsync(HttpContext context, string uuid, long id, Callers callers, [FromServices] DeviceDiagnostics diagnostics)
     {
-        var caller = await Visitor.CallerOfAsync(context.User, callers, context.RequestAborted);
+        var caller = await Visitor.CallerOfAsync(context, callers);
         if (caller.Kind is not CallerKind.User)
             return Results.StatusCode(StatusCodes.Status401Unauthorized);
         if (await diagnostics.ReadAsync(caller, uuid, id, context.RequestAborted) is not { } content)

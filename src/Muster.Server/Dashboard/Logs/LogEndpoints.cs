@@ -20,7 +20,7 @@ internal static class LogEndpoints
 
     private static async Task WatchAsync(HttpContext context, string uuid, Callers callers, [FromServices] LogReadEndpoints logs, TimeProvider time)
     {
-        if (await Visitor.CallerOfAsync(context.User, callers, context.RequestAborted) is not { Kind: CallerKind.User } caller)
+        if (await Visitor.CallerOfAsync(context, callers) is not { Kind: CallerKind.User } caller)
         {
             context.Response.StatusCode = StatusCodes.Status401Unauthorized;
             return;

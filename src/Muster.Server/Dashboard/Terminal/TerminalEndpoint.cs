@@ -21,7 +21,6 @@ internal static class TerminalEndpoint
     private const int MostColumns = 1_000;
 
     private static readonly TimeSpan Tick = TimeSpan.FromSeconds(1);
-    private static readonly TimeSpan AskAgainEvery = TimeSpan.FromSeconds(30);
     private static readonly TimeSpan Warning = TimeSpan.FromMinutes(1);
     private static readonly TimeSpan Farewell = TimeSpan.FromSeconds(5);
 
@@ -38,7 +37,7 @@ internal static class TerminalEndpoint
     private static async Task ServeAsync(HttpContext context)
     {
         var callers = context.RequestServices.GetRequiredService<Callers>();
-        var caller = await Visitor.CallerOfAsync(context.User, callers, context.RequestAborted);
+        var caller = await Visitor.CallerOfAsync(context, callers);
         context.Response.StatusCode = !context.WebSockets.IsWebSocketRequest ? StatusCodes.Status400BadRequest
             : !IsFromOurPages(context.Request) ? StatusCodes.Status403Forbidden
             : caller.Kind is not CallerKind.User ? StatusCodes.Status401Unauthorized
@@ -65,6 +64,7 @@ internal static class TerminalEndpoint
         try
         {
             await using var terminal = await terminals.OpenAsync(caller, wish, context.RequestAborted);
+            Callers.ConnectionOf(context).Require(cancellation => terminal.IsForAsync(caller, cancellation));
             await connection.TellAsync(new { state = "open" }, context.RequestAborted);
             await new Session(connection, terminal, context, terminals.IdleTimeout).RunAsync();
         }
@@ -140,7 +140,7 @@ internal static class TerminalEndpoint
             var stopping = context.RequestServices.GetRequiredService<IHostApplicationLifetime>().ApplicationStopping;
             using var end = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted);
             var fromBrowser = FromBrowserAsync(end.Token);
-            Task<string>[] ways = [fromBrowser, FromDeviceAsync(end.Token), WatchAsync(stopping, end.Token)];
+            Task<string>[] ways = [fromBrowser, FromDeviceAsync(end.Token), WatchAsync(stopping, end.Token), RightEndsAsync(end.Token)];
             var first = await Task.WhenAny(ways);
             await connection.CloseAsync(first.IsCompletedSuccessfully ? await first : "The connection was lost.");
             // A receive that is cancelled aborts the connection: the browser first hears the last word, and answers it.
@@ -177,12 +177,19 @@ internal static class TerminalEndpoint
             return "The shell on the device has ended.";
         }
 
-        /// <summary>Ends a terminal in which nobody types, or whose person may not have it any more.</summary>
+        private async Task<string> RightEndsAsync(CancellationToken end)
+        {
+            var ended = Callers.ConnectionOf(context).Ended;
+            using var either = CancellationTokenSource.CreateLinkedTokenSource(ended, end);
+            await Task.Delay(Timeout.InfiniteTimeSpan, time, either.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            end.ThrowIfCancellationRequested();
+            return "Your session is over, or your role does not allow this any more.";
+        }
+
+        /// <summary>Ends a terminal in which nobody types.</summary>
         private async Task<string> WatchAsync(CancellationToken stopping, CancellationToken end)
         {
-            var callers = context.RequestServices.GetRequiredService<Callers>();
             using var timer = new PeriodicTimer(Tick, time);
-            var askedAt = time.GetTimestamp();
             var warnedFor = 0L;
             while (await timer.WaitForNextTickAsync(end))
             {
@@ -202,28 +209,9 @@ internal static class TerminalEndpoint
                     warnedFor = 0;
                     await connection.TellAsync(new { state = "note", text = "Connected." }, end);
                 }
-
-                if (time.GetElapsedTime(askedAt) < AskAgainEvery)
-                    continue;
-                askedAt = time.GetTimestamp();
-                if (!await IsStillAllowedAsync(callers, end))
-                    return "Your session is over, or your role does not allow this any more.";
             }
 
             return "Closed.";
-        }
-
-        private async Task<bool> IsStillAllowedAsync(Callers callers, CancellationToken end)
-        {
-            try
-            {
-                return terminal.IsFor(await Visitor.CallerOfAsync(context.User, callers, end));
-            }
-            catch (DatabaseAwayException)
-            {
-                // Nobody's rights have changed as far as anybody knows.
-                return true;
-            }
         }
 
         private static bool TryReadSize(ReadOnlySpan<byte> message, out int columns, out int rows)

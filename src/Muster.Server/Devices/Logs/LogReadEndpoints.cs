@@ -29,7 +29,7 @@ internal sealed class LogReadEndpoints(FleetPresence presence, Callers callers, 
         var isStream = context.Request.Query["stream"] == "1";
         var count = Count(context.Request.Query["count"], isStream ? 0 : options.Value.KeepLines);
         if (isStream)
-            await StreamAsync(context, device, count, context.RequestAborted);
+            await StreamAsync(context, caller, uuid, device, count, context.RequestAborted);
         else
             await AnswerAsync(context, await store.ReadAsync(device, count, Instant(context.Request.Query["start"]), context.RequestAborted));
     }
@@ -39,7 +39,7 @@ internal sealed class LogReadEndpoints(FleetPresence presence, Callers callers, 
     public async Task WatchAsync(HttpContext context, Caller caller, string uuid, CancellationToken ends)
     {
         if (await FindAsync(context, caller, uuid) is { } device)
-            await StreamAsync(context, device, options.Value.KeepLines, ends);
+            await StreamAsync(context, caller, uuid, device, options.Value.KeepLines, ends);
     }
 
     /// <summary>The device's id; null when it is not there or not the caller's to read, which is answered then.</summary>
@@ -65,8 +65,11 @@ internal sealed class LogReadEndpoints(FleetPresence presence, Callers callers, 
         return DeviceAnswers.BytesAsync(context, StatusCodes.Status200OK, buffer.WrittenMemory);
     }
 
-    private async Task StreamAsync(HttpContext context, long deviceId, int count, CancellationToken ends)
+    private async Task StreamAsync(HttpContext context, Caller caller, string uuid, long deviceId, int count, CancellationToken ends)
     {
+        var connection = Callers.ConnectionOf(context);
+        // Roles that are lowered end every request; here it is also the device that may go, or move to others.
+        connection.Require(async cancellation => presence.TryFind(uuid, out var now) && presence.DeviceId(now) == deviceId && await readers.MayReadAsync(caller, now, cancellation));
         using var watch = feed.Open(deviceId);
         if (watch is null)
         {
@@ -74,7 +77,7 @@ internal sealed class LogReadEndpoints(FleetPresence presence, Callers callers, 
             return;
         }
 
-        using var either = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted, ends);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted, ends, connection.Ended);
         var (body, aborted) = (context.Response.Body, either.Token);
         context.Response.BeginStream("application/x-ndjson");
         try

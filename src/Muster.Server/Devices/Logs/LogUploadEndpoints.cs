@@ -8,11 +8,12 @@ using Microsoft.Extensions.Options;
 using Muster.Core.Text;
 using Muster.Server.Presence;
 using Muster.Server.Resources;
+using Muster.Server.Resources.Connections;
 
 namespace Muster.Server.Devices.Logs;
 
 /// <summary><c>POST /device/v2/{uuid}/logs</c> and <c>/log-stream</c> (recordings, device-logs; protocol/device-behaviour.md, section 10).</summary>
-internal sealed class LogUploadEndpoints(FleetPresence presence, Callers callers, LogStore store, TimeProvider time, IOptions<LogOptions> options)
+internal sealed class LogUploadEndpoints(FleetPresence presence, Callers callers, OpenConnections connections, LogStore store, TimeProvider time, IOptions<LogOptions> options)
 {
     private const int MaxBatch = 10;
 
@@ -55,6 +56,8 @@ internal sealed class LogUploadEndpoints(FleetPresence presence, Callers callers
             return;
         }
 
+        var (uuid, key) = ((string)context.Request.RouteValues["uuid"]!, Callers.Secret(context.Request));
+        using var open = connections.Enter("device log", default, cancellation => ValueTask.FromResult(presence.Authenticate(uuid, key, out _) is DeviceAuth.Ok), context.Abort);
         // Endless by design, and silent for long: neither the size nor the rate of the body says anything.
         if (context.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } size)
             size.MaxRequestBodySize = null;

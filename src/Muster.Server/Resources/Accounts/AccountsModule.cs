@@ -9,6 +9,7 @@ internal static class AccountsModule
     public static WebApplicationBuilder AddAccounts(this WebApplicationBuilder builder)
     {
         builder.Services.AddSingleton<SessionTokens>();
+        builder.Services.AddSingleton<Sessions>();
         builder.Services.AddSingleton<Callers>();
         builder.Services.AddSingleton<ApiKeys>();
         builder.Services.AddSingleton<People>();
@@ -19,7 +20,10 @@ internal static class AccountsModule
         builder.Services.AddSingleton<LoginLimit>();
         builder.Services.AddSingleton<PasswordChecks>();
         builder.Services.AddSingleton(services => new SignIn(
-            services.GetRequiredService<People>(), services.GetRequiredService<SessionTokens>(), services.GetRequiredService<LoginLimit>(), services.GetRequiredService<PasswordChecks>()));
+            services.GetRequiredService<People>(), services.GetRequiredService<Sessions>(), services.GetRequiredService<LoginLimit>(), services.GetRequiredService<PasswordChecks>()));
+        builder.Services.AddSingleton(services => new OwnAccount(
+            services.GetRequiredService<People>(), services.GetRequiredService<PasswordChecks>(), services.GetRequiredService<ApiKeys>(),
+            services.GetRequiredService<Database>(), services.GetRequiredService<TimeProvider>()));
         builder.Services.AddSingleton<FirstStart>();
         builder.Services.AddHostedService(services => services.GetRequiredService<FirstStart>());
         return builder;

@@ -10,7 +10,7 @@ namespace Muster.Server.Resources.Accounts;
 internal sealed class CallerCache(TimeProvider time)
 {
     /// <summary>How long an entry is believed without a look at the database: what another process changed shows within this time.</summary>
-    public static readonly TimeSpan Lifetime = TimeSpan.FromSeconds(10);
+    public static readonly TimeSpan Lifetime = TimeSpan.FromSeconds(4);
 
     private const int Generation = 20_000;
 

@@ -10,6 +10,7 @@ internal static class LoginEndpoints
     {
         routes.MapPost("/login_", LoginAsync);
         routes.MapGet("/user/v1/refresh-token", RefreshAsync);
+        routes.MapPost("/user/v1/logout", LogOutAsync);
     }
 
     private static async Task<IResult> LoginAsync(HttpContext context, SignIn signIn)
@@ -17,7 +18,7 @@ internal static class LoginEndpoints
         var body = await RequestBody.ReadAsync(context.Request, context.RequestAborted);
         if (body.Text("username") is not { } username || body.Text("password") is not { } password)
             return Answers.Empty(StatusCodes.Status400BadRequest);
-        var answer = await signIn.TryAsync(username, password, context.Connection.RemoteIpAddress, context.RequestAborted);
+        var answer = await signIn.TryAsync(username, password, context.Connection.RemoteIpAddress, context.Request.Headers.UserAgent, context.RequestAborted);
         if (answer.Wait is { } wait)
         {
             context.Response.Headers.RetryAfter = Math.Ceiling(wait.TotalSeconds).ToString(CultureInfo.InvariantCulture);
@@ -28,11 +29,20 @@ internal static class LoginEndpoints
     }
 
     /// <summary>A fresh token for the session of the given one; API keys have no session.</summary>
-    private static async Task<IResult> RefreshAsync(HttpContext context, Callers callers, SessionTokens tokens)
+    private static async Task<IResult> RefreshAsync(HttpContext context, Callers callers, Sessions sessions) =>
+        await callers.OfAsync(context) is { Credential: { Kind: CredentialKind.Session } session } && await sessions.RefreshAsync(session.Id) is { } token
+            ? Results.Text(token)
+            : Answers.Empty(StatusCodes.Status401Unauthorized);
+
+    /// <summary>Ends the session of the token: no token of it, and no cookie, is good from here on.</summary>
+    private static async Task<IResult> LogOutAsync(HttpContext context, Callers callers, Sessions sessions)
     {
         var caller = await callers.OfAsync(context);
-        if (caller.Kind != CallerKind.User || await tokens.ReadAsync(Callers.Secret(context.Request)!) is not { } session)
+        if (caller.Credential.Kind != CredentialKind.Session)
             return Answers.Empty(StatusCodes.Status401Unauthorized);
-        return Results.Text(await tokens.IssueAsync(session.AccountId, session.TokenSecret, session));
+        // What is open with the session ends with it, but for this request: its answer has to go out.
+        Callers.ConnectionOf(context).Dispose();
+        await sessions.EndAsync(caller.SubjectId, caller.Credential.Id);
+        return Answers.Empty(StatusCodes.Status200OK);
     }
 }

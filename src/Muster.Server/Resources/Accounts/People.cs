@@ -11,7 +11,7 @@ namespace Muster.Server.Resources.Accounts;
 public sealed record Account(long Id, long ActorId, string Username, string Email, string? PasswordHash, string TokenSecret);
 
 /// <summary>Accounts and organizations: made here by the command line, on first start and by the resource API.</summary>
-public sealed class People(Database database, ApiKeys keys, Callers callers, TimeProvider time)
+public sealed class People(Database database, ApiKeys keys, Callers callers, Sessions sessions, TimeProvider time)
 {
     /// <summary>Shorter passwords are refused.</summary>
     public const int ShortestPassword = 8;
@@ -44,15 +44,50 @@ public sealed class People(Database database, ApiKeys keys, Callers callers, Tim
     public async Task<bool> SetPasswordAsync(string emailOrUsername, string password)
     {
         CheckPassword(password);
+        return await FindAsync(emailOrUsername) is { } account && await SetPasswordAsync(account.Id, password, but: null);
+    }
+
+    /// <summary>Sets a password and ends every session of the account but one. False when there is no such account.</summary>
+    /// <param name="but">Id of the session that goes on; null: none does.</param>
+    /// <exception cref="ArgumentException">The password is too short.</exception>
+    public async Task<bool> SetPasswordAsync(long accountId, string password, long? but)
+    {
+        CheckPassword(password);
+        var hash = Hasher.HashPassword("", password);
         var changed = await database.WriteAsync(async write =>
         {
             await using var command = write.Command(
-                $"UPDATE account SET password_hash = @p1, token_secret = @p2, modified_at = @p3 WHERE {SqlDialect.Lower("email")} = @p0 OR {SqlDialect.Lower("username")} = @p0",
-                emailOrUsername.ToLowerInvariant(), Hasher.HashPassword("", password), NewTokenSecret(), Now);
-            return await command.ExecuteNonQueryAsync();
+                "UPDATE account SET password_hash = @p1, token_secret = @p2, modified_at = @p3 WHERE id = @p0", accountId, hash, NewTokenSecret(), Now);
+            if (await command.ExecuteNonQueryAsync() == 0)
+                return false;
+            await sessions.EndOthersAsync(write, accountId, but);
+            return true;
         });
         callers.Forget();
-        return changed > 0;
+        return changed;
+    }
+
+    /// <summary>Deletes an account with its memberships, keys and sessions. False when there is no such account.</summary>
+    /// <exception cref="ArgumentException">An organization would be left without an administrator, or the server would.</exception>
+    public async Task<bool> RemoveAsync(string emailOrUsername)
+    {
+        if (await FindAsync(emailOrUsername) is not { } account)
+            return false;
+        var removed = await database.WriteAsync(async write =>
+        {
+            await using var orphans = write.Command(
+                """
+                SELECT o.handle FROM organization o JOIN organization_membership m ON m.organization_id = o.id AND m.account_id = @p0 AND m.role = 'administrator'
+                WHERE NOT EXISTS (SELECT 1 FROM organization_membership r WHERE r.organization_id = o.id AND r.account_id <> @p0 AND r.role = 'administrator') ORDER BY o.handle
+                """, account.Id);
+            Check(await orphans.ExecuteScalarAsync() is null, $"{account.Username} is the only administrator of an organization; make somebody else one first, or delete the organization.");
+            await using var others = write.Command("SELECT 1 FROM account WHERE id <> @p0 AND is_server_admin <> 0 AND EXISTS (SELECT 1 FROM account a WHERE a.id = @p0 AND a.is_server_admin <> 0) UNION ALL SELECT 1 FROM account WHERE id = @p0 AND is_server_admin = 0", account.Id);
+            Check(await others.ExecuteScalarAsync() is not null, $"{account.Username} is the only administrator of this server.");
+            await using var delete = write.Command("DELETE FROM account WHERE id = @p0", account.Id);
+            return await delete.ExecuteNonQueryAsync() > 0;
+        });
+        callers.Forget();
+        return removed;
     }
 
     /// <summary>Creates an organization; its owner, if given by e-mail or user name, becomes administrator.</summary>

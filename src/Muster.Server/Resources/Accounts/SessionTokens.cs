@@ -6,41 +6,39 @@ using Muster.Storage;
 
 namespace Muster.Server.Resources.Accounts;
 
-/// <summary>A session as its token says: whose, proved by which secret of the account, until when (Unix ms).</summary>
-public sealed record Session(long AccountId, string TokenSecret, long AuthTime, long ExpiresAt);
+/// <summary>What a session's token says.</summary>
+/// <param name="TokenId">Names the session's row; null in tokens from before sessions had rows.</param>
+/// <param name="TokenSecret">The account's secret when the token was issued; only tokens without <paramref name="TokenId"/> have it.</param>
+/// <param name="AuthTime">When the person logged in, Unix ms.</param>
+/// <param name="ExpiresAt">Unix ms.</param>
+internal sealed record SessionToken(long AccountId, string? TokenId, string? TokenSecret, long AuthTime, long ExpiresAt);
 
 /// <summary>
-/// Session tokens: JWT, HMAC-SHA-256, with the claims that SDKs read (<c>iat</c>, <c>exp</c>). Each carries the account's
-/// token secret, so a changed password ends every session. The signing key is made on first use and kept in the database.
+/// Session tokens: JWT, HMAC-SHA-256, with the claims that SDKs read (<c>iat</c>, <c>exp</c>). Each names its session
+/// (<c>sid</c>), and is good as long as that is. The signing key is made on first use and kept in the database.
 /// </summary>
 public sealed class SessionTokens(Database database, TimeProvider time)
 {
-    /// <summary>A session ends this long after its login, however often its token was refreshed.</summary>
-    public static readonly TimeSpan Lifetime = TimeSpan.FromDays(365);
-
     private const string Setting = "session-signing-key";
 
     private readonly JsonWebTokenHandler handler = new() { SetDefaultTimesOnTokenCreation = false };
     private volatile SymmetricSecurityKey? key;
 
-    /// <summary>A token for an account.</summary>
-    /// <param name="login">The session to go on with, or null for a new login.</param>
-    public async Task<string> IssueAsync(long accountId, string tokenSecret, Session? login = null)
+    internal async Task<string> IssueAsync(long accountId, string tokenId, long authTime, long expiresAt)
     {
-        var now = time.GetUtcNow();
         var payload = JsonSerializer.Serialize(new Dictionary<string, object>
         {
             ["id"] = accountId,
-            ["jwt_secret"] = tokenSecret,
-            ["authTime"] = login?.AuthTime ?? now.ToUnixTimeMilliseconds(),
-            ["iat"] = now.ToUnixTimeSeconds(),
-            ["exp"] = login is null ? (now + Lifetime).ToUnixTimeSeconds() : login.ExpiresAt / 1000,
+            ["sid"] = tokenId,
+            ["authTime"] = authTime,
+            ["iat"] = time.GetUtcNow().ToUnixTimeSeconds(),
+            ["exp"] = expiresAt / 1000,
         });
         return handler.CreateToken(payload, new SigningCredentials(await KeyAsync(), SecurityAlgorithms.HmacSha256));
     }
 
-    /// <summary>What a token of ours says; null when it is none, forged or over.</summary>
-    public async Task<Session?> ReadAsync(string token)
+    /// <summary>What a token of ours says; null when it is none, forged or expired. Whether its session still lives, <see cref="Sessions"/> knows.</summary>
+    internal async Task<SessionToken?> ReadAsync(string token)
     {
         var result = await handler.ValidateTokenAsync(token, new TokenValidationParameters
         {
@@ -52,8 +50,10 @@ public sealed class SessionTokens(Database database, TimeProvider time)
         });
         if (!result.IsValid || result.SecurityToken is not JsonWebToken jwt)
             return null;
-        return jwt.TryGetPayloadValue<long>("id", out var account) && jwt.TryGetPayloadValue<string>("jwt_secret", out var secret) && jwt.TryGetPayloadValue<long>("authTime", out var authTime)
-            ? new Session(account, secret, authTime, new DateTimeOffset(jwt.ValidTo, TimeSpan.Zero).ToUnixTimeMilliseconds())
+        var id = jwt.TryGetPayloadValue<string>("sid", out var sid) ? sid : null;
+        var secret = jwt.TryGetPayloadValue<string>("jwt_secret", out var text) ? text : null;
+        return (id ?? secret) is not null && jwt.TryGetPayloadValue<long>("id", out var account) && jwt.TryGetPayloadValue<long>("authTime", out var authTime)
+            ? new SessionToken(account, id, secret, authTime, new DateTimeOffset(jwt.ValidTo, TimeSpan.Zero).ToUnixTimeMilliseconds())
             : null;
     }
 

@@ -1,4 +1,5 @@
 using System.Net;
+using Muster.Server.Insight;
 
 namespace Muster.Server.Resources.Accounts;
 
@@ -11,20 +12,21 @@ public readonly record struct SignInAnswer(string? Token, TimeSpan? Wait);
 public sealed class SignIn
 {
     private readonly People people;
-    private readonly SessionTokens tokens;
+    private readonly Sessions sessions;
     private readonly LoginLimit limit;
     private readonly PasswordChecks checks;
 
-    internal SignIn(People people, SessionTokens tokens, LoginLimit limit, PasswordChecks checks)
+    internal SignIn(People people, Sessions sessions, LoginLimit limit, PasswordChecks checks)
     {
         this.people = people;
-        this.tokens = tokens;
+        this.sessions = sessions;
         this.limit = limit;
         this.checks = checks;
     }
 
     /// <param name="from">Where the attempt comes from; failed attempts are counted per address, and per address and name.</param>
-    public async Task<SignInAnswer> TryAsync(string username, string password, IPAddress? from, CancellationToken cancellation)
+    /// <param name="client">What the client calls itself, for the list of sessions.</param>
+    public async Task<SignInAnswer> TryAsync(string username, string password, IPAddress? from, string? client, CancellationToken cancellation)
     {
         if (username.Length is 0 or > 254 || password.Length is 0 or > 1024)
             return default;
@@ -34,10 +36,10 @@ public sealed class SignIn
         if (!await checks.IsPasswordAsync(account, password, cancellation))
             return default;
         limit.Succeeded(username, account!.Id, from);
-        return new(await tokens.IssueAsync(account.Id, account.TokenSecret), null);
+        return new(await sessions.BeginAsync(account.Id, from is null ? null : AuditEntry.Address(from), client), null);
     }
 
     /// <summary>A session of its own for another program of the person whose valid session this is; null when the token is of no session.</summary>
     public async Task<string?> AgainAsync(string token) =>
-        await tokens.ReadAsync(token) is { } session ? await tokens.IssueAsync(session.AccountId, session.TokenSecret) : null;
+        await sessions.FindAsync(token, CancellationToken.None) is { } session ? await sessions.BeginAsync(session.AccountId, from: null, "balena-cli") : null;
 }

@@ -22,12 +22,7 @@ internal static class References
     /// <exception cref="RefusedException">There is no such row, or it is not for the caller: <see cref="Missing"/>.</exception>
     public static async Task CheckAsync(Write write, string name, string target, long id)
     {
-        // An account may be named by who does not see it yet: that is how somebody becomes a member.
-        var resource = write.Model.Resource(target)!;
-        var isThere = target == "user"
-            ? await write.NumberAsync($"SELECT 1 FROM {resource.Table} WHERE id = @p0", id) is not null
-            : await IsVisibleAsync(write, resource, id);
-        if (!isThere)
+        if (!await IsVisibleAsync(write, write.Model.Resource(target)!, id))
             throw Missing(write, name);
     }
 

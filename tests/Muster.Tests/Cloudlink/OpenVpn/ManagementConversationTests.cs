@@ -35,7 +35,7 @@ public sealed class ManagementConversationTests : IAsyncLifetime
         fleet = await FleetFixture.CreateAsync(TestDatabases.Sqlite);
         device = await fleet.AddDeviceAsync(await fleet.AddFleetAsync());
         node = await PresenceNode.StartAsync(fleet.Database, time);
-        sessions = new(node.Presence, new(fleet.Database, time), Options.Create(cloudlink), Options.Create(new PresenceOptions()), time, NullLogger<CloudlinkSessions>.Instance);
+        sessions = new(node.Presence, new(fleet.Database, time), Options.Create(cloudlink), Options.Create(new PresenceOptions()), new(time), time, NullLogger<CloudlinkSessions>.Instance);
         var admission = new LoginAdmission(Options.Create(cloudlink), time);
         var meter = new CloudlinkMeter(sessions, admission);
         owned.AddRange([sessions, meter]);

@@ -180,7 +180,7 @@ public sealed class CloudlinkSessionsTests : IAsyncDisposable
         // The same node again and again: a restart.
         node = await PresenceNode.StartAsync(fleet.Database, time);
         sessions = new(
-            node.Presence, new(fleet.Database, time), Options.Create(new CloudlinkOptions { ReturnWithin = ReturnWithin }), Options.Create(new PresenceOptions { Node = "1" }), time,
+            node.Presence, new(fleet.Database, time), Options.Create(new CloudlinkOptions { ReturnWithin = ReturnWithin }), Options.Create(new PresenceOptions { Node = "1" }), new(time), time,
             NullLogger<CloudlinkSessions>.Instance);
         await sessions.StartAsync(CancellationToken.None);
         await PassAsync(TimeSpan.FromSeconds(2));

@@ -48,12 +48,12 @@ public sealed class SshWishTests
     [InlineData("ssh-ed25519", false)]
     public void A_key_line_is_the_key_and_our_command_and_nothing_of_the_persons_own(string key, bool isKey)
     {
-        var line = SshPeople.Line(new SshKeyOwner(7, "ann", key), "'/m' ssh-enter '/s'");
+        var line = SshPeople.Line(new SshKeyOwner(7, 12, "ann", key), "'/m' ssh-enter '/s'");
 
         Assert.Equal(isKey, line is not null);
         if (line is not null)
         {
-            Assert.StartsWith("restrict,pty,command=\"'/m' ssh-enter '/s' 7\" ssh-", line, StringComparison.Ordinal);
+            Assert.StartsWith("restrict,pty,command=\"'/m' ssh-enter '/s' 7 12\" ssh-", line, StringComparison.Ordinal);
             Assert.DoesNotContain("ann@laptop", line, StringComparison.Ordinal);
         }
     }

@@ -6,10 +6,24 @@ using Muster.Core.Access;
 
 namespace Muster.Server.Resources.Writes.Rules;
 
-/// <summary>API keys can be renamed and revoked here; they are made elsewhere.</summary>
+/// <summary>API keys can be renamed, given another expiry date and revoked here; they are made elsewhere.</summary>
 internal sealed class ApiKeyRule : ResourceRule
 {
-    public override async Task RemovingAsync(Write write, IReadOnlyList<long> ids)
+    /// <summary>A date in the past is taken, as at the creation: the key ends at once.</summary>
+    public override async Task ChangingAsync(Write write, RowValues row, IReadOnlyList<long> ids)
+    {
+        if (!row.Has("expiry_date"))
+            return;
+        // A key that was given for a time must not give itself more: who holds it may be a thief.
+        if (write.Caller.Credential is { Kind: CredentialKind.Key, Id: var own } && ids.Contains(own)
+            && await write.NumberAsync("SELECT expiry_date FROM api_key WHERE id = @p0", own) is { } expiry && (row.Number("expiry_date") ?? long.MaxValue) > expiry)
+            throw RefusedException.Invalid("\"expiry_date\" of a key cannot be put off with the key itself; log in.");
+        await EndsAsync(write, ids);
+    }
+
+    public override Task RemovingAsync(Write write, IReadOnlyList<long> ids) => EndsAsync(write, ids);
+
+    private static async Task EndsAsync(Write write, IReadOnlyList<long> ids)
     {
         write.After.Callers = true;
         write.After.KeysOf.UnionWith(await write.RowsOfAsync(ids, "SELECT d.id FROM api_key k JOIN device d ON d.actor_id = k.actor_id WHERE k.id IN ({ids})", r => r.GetInt64(0)));
@@ -26,7 +40,17 @@ internal sealed partial class PublicKeyRule : ResourceRule
 
     public override Task CreatedAsync(Write write, RowValues row, long id) => BoundAsync(write, [id], OwnerBounds.MostPublicKeys);
 
-    public override Task ChangingAsync(Write write, RowValues row, IReadOnlyList<long> ids) => CheckAsync(row);
+    public override Task ChangingAsync(Write write, RowValues row, IReadOnlyList<long> ids)
+    {
+        write.After.Callers = true;
+        return CheckAsync(row);
+    }
+
+    public override Task RemovingAsync(Write write, IReadOnlyList<long> ids)
+    {
+        write.After.Callers = true;
+        return Task.CompletedTask;
+    }
 
     private static Task CheckAsync(RowValues row)
     {
