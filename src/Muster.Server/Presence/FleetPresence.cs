@@ -100,9 +100,11 @@ public sealed class FleetPresence
     public ValueTask PolledAsync(DeviceSlot slot)
     {
         meter.Polled();
+        var before = KnownInterval(slot);
         if (Touch(slot, ContactKind.Poll) is not { } device)
             return ValueTask.CompletedTask;
-        return device is { Heartbeat: HeartbeatState.Online, IsActive: true } ? ValueTask.CompletedTask : new(SettleAsync(slot, isPoll: true, "poll"));
+        // A device that has learned of a shorter interval is looked after sooner than was arranged.
+        return device is { Heartbeat: HeartbeatState.Online, IsActive: true } && KnownInterval(slot) >= before ? ValueTask.CompletedTask : new(SettleAsync(slot, isPoll: true, "poll"));
     }
 
     /// <summary>The answer to a poll told the device to poll at this interval, which may be newer than what memory knows of.</summary>
@@ -112,11 +114,16 @@ public sealed class FleetPresence
         if (memory.State(slot) is null)
             return;
         var (chunk, i) = Row(slot);
+        bool isShorter;
         lock (chunk.Contacts)
         {
+            isShorter = interval < chunk.KnownInterval[i];
             chunk.KnownInterval[i] = (int)interval;
             Volatile.Write(ref chunk.Dirty[i], 1);
         }
+
+        if (isShorter)
+            _ = SettleAsync(slot, isPoll: true, "poll");
     }
 
     /// <summary>Any other contact. Completes at once unless it activates an inactive device, or holds one back from offline.</summary>
@@ -391,6 +398,12 @@ public sealed class FleetPresence
 
     /// <summary>Stopping: nobody is answered any more.</summary>
     internal void Close() => ready = false;
+
+    private int KnownInterval(DeviceSlot slot)
+    {
+        var (chunk, i) = Row(slot);
+        return Volatile.Read(ref chunk.KnownInterval[i]);
+    }
 
     private (DeviceChunk Chunk, int Row) Row(DeviceSlot slot) => (memory.Partitions[slot.Partition].Chunk(slot.Row), slot.Row % DeviceChunk.Rows);
 

@@ -75,8 +75,8 @@ internal sealed class PartitionTurn(Partition partition, FleetMemory memory, Obs
         Put(row, DeviceRules.Contacted(device, isPoll, times.ObservedPoll is not null, At), cause, device.IsActive ? DeviceColumns.None : DeviceColumns.Activation);
         if (drafts.TryGetValue(row, out var draft))
             draft.Contact = times;
-        // It may be the first contact of a device that nobody waits for yet.
-        else if (device.Heartbeat is HeartbeatState.Unknown)
+        // It may be the first contact of a device that nobody waits for yet, or one with which its deadline comes nearer.
+        else
             Appoint(row, device);
         return !device.IsActive;
     }
