@@ -37,8 +37,9 @@ public readonly record struct ObserverClock(long Now, long ResumedAt, long Outag
     /// <param name="wallNow">Unix ms: what is due already happens now.</param>
     public long WallOf(long at, long contact, long contactWall, long wallNow)
     {
-        // While we don't listen nobody knows when we shall again: as if it were now.
-        var wall = !IsListening ? wallNow + at - Now : contact >= ResumedAt ? contactWall + at - contact : ResumedAtWall + at - ResumedAt;
+        // While we don't listen nobody knows when we shall again: as if it were now. The clock shows the same instant before and
+        // after an outage: of a contact at that instant the wall clock tells on which side it was.
+        var wall = !IsListening ? wallNow + at - Now : contact > ResumedAt || (contact == ResumedAt && contactWall >= ResumedAtWall) ? contactWall + at - contact : ResumedAtWall + at - ResumedAt;
         return Math.Max(wall, wallNow);
     }
 

@@ -92,7 +92,7 @@ internal static class DeviceRules
         var isPoll = device.Heartbeat is not HeartbeatState.Online && times.ObservedPoll >= lately && times.LastPollAt >= (device.HeartbeatChangedAt ?? 0);
         var isContact = times.ObservedContact >= lately
             && ((device.Heartbeat is HeartbeatState.Offline && times.LastContactAt >= (device.HeartbeatChangedAt ?? 0))
-                || (!device.IsActive && times.LastContactAt >= (device.StatusSince ?? 0)));
+                || (!device.IsActive && times.LastContactAt > (device.StatusSince ?? 0)));
         return isPoll || isContact ? Judge(Contacted(device, isPoll, times.ObservedPoll is not null, times.LastContactAt!.Value), times.LastContactAt!.Value) : device;
     }
 

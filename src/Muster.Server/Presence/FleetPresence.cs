@@ -415,8 +415,10 @@ public sealed class FleetPresence
         var (chunk, i) = Row(slot);
         lock (chunk.Contacts)
         {
-            var past = (long)ago.TotalMilliseconds;
-            var (observed, at) = (Math.Max(0, clock.Instant - past), clock.WallNow - past);
+            var instant = clock.Instant;
+            // Before this clock began nothing was heard; both times must tell of one moment.
+            var past = Math.Min((long)ago.TotalMilliseconds, instant);
+            var (observed, at) = (instant - past, clock.WallNow - past);
             // What came before the contact that is known already is no news.
             if (past > 0 && observed <= chunk.LastContact[i])
                 return null;

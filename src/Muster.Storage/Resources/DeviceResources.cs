@@ -18,7 +18,7 @@ internal static class DeviceResources
     private static readonly string StatusChangesAt =
         $$"""
         (SELECT CASE WHEN due.wall < {now} THEN {now} ELSE due.wall END
-         FROM (SELECT CASE WHEN o.contact >= o.resumed_at THEN o.last_contact_at + o.at - o.contact ELSE o.resumed_at_wall + o.at - o.resumed_at END AS wall
+         FROM (SELECT CASE WHEN o.contact > o.resumed_at OR (o.contact = o.resumed_at AND o.last_contact_at >= o.resumed_at_wall) THEN o.last_contact_at + o.at - o.contact ELSE o.resumed_at_wall + o.at - o.resumed_at END AS wall
           FROM (SELECT s.*,
             CASE WHEN {t}.heartbeat = 'unknown' THEN CASE WHEN {{ChangesWith(HeartbeatState.Offline)}} THEN s.contact_lasts + s.offline_after_ms END
              WHEN {t}.heartbeat = 'offline' THEN NULL
