@@ -33,7 +33,11 @@ public sealed class PostgresHold : IAsyncDisposable
     {
         this.connectionString = new NpgsqlConnectionStringBuilder(connectionString)
         {
-            Pooling = false, ApplicationName = "muster-hold", CommandTimeout = 3, Timeout = 3, MaxAutoPrepare = 0,
+            Pooling = false,
+            ApplicationName = "muster-hold",
+            CommandTimeout = 3,
+            Timeout = 3,
+            MaxAutoPrepare = 0,
         }.ToString();
         this.time = time;
     }

@@ -17,7 +17,10 @@ public sealed class ChosenKeysTests
         {
             var answer = await world.PostAsync("/device/register", new JsonObject
             {
-                ["application"] = Id(fleet), ["uuid"] = Guid.NewGuid().ToString("N"), ["device_type"] = "raspberrypi4-64", ["api_key"] = new string('k', length),
+                ["application"] = Id(fleet),
+                ["uuid"] = Guid.NewGuid().ToString("N"),
+                ["device_type"] = "raspberrypi4-64",
+                ["api_key"] = new string('k', length),
             }, provisioning);
             Assert.Equal(status, answer.Status);
             if (status == 400)

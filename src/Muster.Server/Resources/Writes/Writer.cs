@@ -99,7 +99,7 @@ internal sealed partial class Writer(Database database, Callers callers, Resourc
             try
             {
                 var made = await work(write);
-                await audit.NoteAsync(scope, 
+                await audit.NoteAsync(scope,
                 [
                     .. write.After.Audited.Select(a => new AuditEntry(request.Caller, a.What, a.Device, null, null, null)),
                     .. write.After.AuditedOfOrganizations.Select(a => new AuditEntry(request.Caller, a.What, null, a.Organization, null, a.Detail)),

@@ -131,7 +131,11 @@ public sealed class SessionTests
         return new JsonWebTokenHandler { SetDefaultTimesOnTokenCreation = false }.CreateToken(
             JsonSerializer.Serialize(new Dictionary<string, object>
             {
-                ["id"] = account.Id, ["jwt_secret"] = account.TokenSecret, ["authTime"] = authTime, ["iat"] = now.ToUnixTimeSeconds(), ["exp"] = now.AddDays(300).ToUnixTimeSeconds(),
+                ["id"] = account.Id,
+                ["jwt_secret"] = account.TokenSecret,
+                ["authTime"] = authTime,
+                ["iat"] = now.ToUnixTimeSeconds(),
+                ["exp"] = now.AddDays(300).ToUnixTimeSeconds(),
                 ["nonce"] = RandomNumberGenerator.GetHexString(8),
             }),
             new SigningCredentials(key, SecurityAlgorithms.HmacSha256));

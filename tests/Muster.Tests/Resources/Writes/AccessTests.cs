@@ -185,8 +185,13 @@ public sealed class AccessTests
         {
             var made = await world.MakeAsync("release", new JsonObject
             {
-                ["belongs_to__application"] = Id(fleet), ["commit"] = Guid.NewGuid().ToString("N"), ["status"] = "success", ["source"] = "local",
-                ["composition"] = new JsonObject(), ["start_timestamp"] = "2026-01-01T00:00:00Z", ["is_created_by__user"] = author,
+                ["belongs_to__application"] = Id(fleet),
+                ["commit"] = Guid.NewGuid().ToString("N"),
+                ["status"] = "success",
+                ["source"] = "local",
+                ["composition"] = new JsonObject(),
+                ["start_timestamp"] = "2026-01-01T00:00:00Z",
+                ["is_created_by__user"] = author,
             }, person);
             var row = await world.RowAsync($"/v7/release({Id(made)})?$select=id&$expand=is_created_by__user($select=username)");
             Assert.Equal("dev", row["is_created_by__user"]![0]!["username"]!.GetValue<string>());

@@ -39,8 +39,11 @@ public sealed class ApiKeyExpiryTests
         await using var server = await ServerWithFleet.StartAsync();
         var key = (await server.PostAsync("/api-key/v2/", server.Admin, new JsonObject
         {
-            ["actorType"] = "user", ["actorTypeId"] = (await server.GetAsync("/user/v1/whoami", server.Admin)).Json["id"]!.GetValue<long>(),
-            ["roles"] = new JsonArray(AccessRule.UserKey), ["name"] = "short", ["expiryDate"] = "2099-01-01T00:00:00Z",
+            ["actorType"] = "user",
+            ["actorTypeId"] = (await server.GetAsync("/user/v1/whoami", server.Admin)).Json["id"]!.GetValue<long>(),
+            ["roles"] = new JsonArray(AccessRule.UserKey),
+            ["name"] = "short",
+            ["expiryDate"] = "2099-01-01T00:00:00Z",
         })).Json.GetValue<string>();
         async Task<int> ChangeAsync(string token, string? date) => (await server.Server.SendAsync("PATCH", "/v7/api_key?$filter=name eq 'short'", token, new JsonObject { ["expiry_date"] = date })).Status;
 

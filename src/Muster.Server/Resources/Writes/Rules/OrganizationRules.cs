@@ -1,6 +1,6 @@
-using Muster.Storage;
 using Muster.Core.Access;
 using Muster.Server.Resources.Accounts;
+using Muster.Storage;
 
 namespace Muster.Server.Resources.Writes.Rules;
 
