@@ -26,6 +26,10 @@ internal static class Owners
         {
             case Anchor.Fleet or Anchor.Membership:
                 return new Owner(OrganizationId: row.Number("organization_id") ?? 0);
+            case Anchor.Invite when row.Number("fleet_id") is { } fleet:
+                return new Owner(OrganizationId: await write.NumberAsync("SELECT organization_id FROM fleet WHERE id = @p0", fleet) ?? 0);
+            case Anchor.Invite:
+                return new Owner(OrganizationId: row.Number("organization_id") ?? 0);
             case Anchor.OwnAccount:
                 return new Owner(AccountId: row.Number("account_id") ?? 0);
         }

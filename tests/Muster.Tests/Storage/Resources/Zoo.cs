@@ -25,6 +25,9 @@ internal static class Zoo
 
     public static readonly ReadScope[] Scopes = [Anna, Bert, AlphasKey, ProvisioningKey, Tunnel, ReadScope.Anonymous, ReadScope.Everything];
 
+    /// <summary>Asks for all rows that a caller may see. Of keys only the caller's own are listed unless the filter names their actor.</summary>
+    public static string All(string resource) => resource == "api_key" ? "/v7/api_key?$filter=is_of__actor gt 0" : $"/v7/{resource}";
+
     public static async Task<Database> CreateAsync(string kind)
     {
         var database = await TestDatabases.CreateAsync(kind);
