@@ -22,9 +22,11 @@ public sealed class AccessMatrixTests
     /// <summary>r reads, c creates, u changes, d deletes; "-" none of them.</summary>
     private const string Table = """
                                              anon prov prov2 dev  dev2 obs  oper devl adm  other sadm vpn  ukey
+        actor                                -    r    -    -    -    r    r    r    r    -    r    -    r
         application                          -    r    -     r    -    r    r    rcu  rcud -     rcud r    rcu
         application_config_variable          -    -    -     r    -    r    r    rcud rcud -     rcud r    rcud
         application_environment_variable     -    -    -     r    -    r    r    rcud rcud -     rcud r    rcud
+        application_membership_role          r    r    r    r    r    r    r    r    r    r    r    r    r
         application_tag                      -    r    -     r    -    r    r    rcud rcud -     rcud r    rcud
         application_type                     r    r    r     -    -    r    r    r    r    r     r    r    r
         api_key                              -    r    -     -    -    -    -    ud   ud   -     ud   -    ud
@@ -42,8 +44,12 @@ public sealed class AccessMatrixTests
         image_environment_variable           -    -    -     r    -    r    r    rcud rcud -     rcud r    rcud
         image_install                        -    -    -     r    -    r    r    r    r    -     r    r    r
         image_label                          -    -    -     r    -    r    r    rcud rcud -     rcud r    rcud
+        invitee                              -    -    -    -    -    -    -    -    r    -    r    -    -
+        invitee__is_invited_to__application  -    -    -    -    -    -    -    -    rcd  -    rcd  -    -
+        invitee__is_invited_to__organization -    -    -    -    -    -    -    -    rcd  -    rcd  -    -
         organization                         -    -    -     -    -    rc   rc   rc   rcud c     rcud r    rc
         organization_membership              -    -    -     -    -    r    r    r    rud  -     rud  r    r
+        organization_membership_role         r    r    r    r    r    r    r    r    r    r    r    r    r
         release                              -    r    -     r    -    r    r    rcud rcud -     rcud r    rcud
         release_asset                        -    r    -     r    -    r    r    rcud rcud -     rcud r    rcud
         release_image                        -    r    -     r    -    r    r    rcd  rcd  -     rcd  r    rcd
@@ -209,6 +215,10 @@ public sealed class AccessMatrixTests
                     return await world.Server.ScalarAsync<long>("SELECT max(id) FROM organization_membership");
                 case "user":
                     return developerAccount;
+                case "actor":
+                    return await world.Server.ScalarAsync<long>("SELECT actor_id FROM fleet WHERE id = @p0", fleet);
+                case "invitee":
+                    return Id(await world.MakeAsync("invitee__is_invited_to__organization", Body("invitee__is_invited_to__organization")!));
                 case "device_history":
                     return await world.Server.ScalarAsync<long>("SELECT max(id) FROM transition WHERE device_id = @p0 AND fleet_id = @p1", device, fleet);
                 case "user__has__public_key":
@@ -246,6 +256,8 @@ public sealed class AccessMatrixTests
             "image" => new() { ["is_a_build_of__service"] = service, ["start_timestamp"] = "2026-01-01T00:00:00.000Z", ["status"] = "success" },
             "image_environment_variable" => new() { ["release_image"] = releaseImage, ["name"] = Name(), ["value"] = "1" },
             "image_label" => new() { ["release_image"] = releaseImage, ["label_name"] = Name(), ["value"] = "1" },
+            "invitee__is_invited_to__application" => new() { ["is_invited_to__application"] = fleet, ["invitee"] = Name() },
+            "invitee__is_invited_to__organization" => new() { ["is_invited_to__organization"] = organization, ["invitee"] = Name() },
             "organization" => new() { ["name"] = Name(), ["handle"] = Name() },
             "release" => new() { ["belongs_to__application"] = fleet, ["commit"] = Name(), ["status"] = "failed", ["source"] = "local", ["start_timestamp"] = "2026-01-01T00:00:00.000Z" },
             "release_asset" => new() { ["release"] = release, ["asset_key"] = Name() },
