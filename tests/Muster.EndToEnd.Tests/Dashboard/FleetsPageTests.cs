@@ -48,7 +48,7 @@ public sealed class FleetsPageTests(Browser browser, FleetsPageTests.Running run
         {
             ["apps"] = new JsonObject { [uuid] = new JsonObject { ["releases"] = new JsonObject { ["c0ffee00c0ffee00c0ffee00c0ffee00"] = new JsonObject { ["update_status"] = "downloading" } } } },
         });
-        await Expect(card.Locator("[data-update=downloading]")).ToHaveTextAsync("1 downloading");
+        await Expect(card.Locator("[data-update=downloading]")).ToHaveTextAsync("1 Downloading");
         await Expect(card.GetByText("· c0ffee0")).ToBeVisibleAsync();
         await Expect(card.GetByText("0 of 2")).ToBeVisibleAsync();
         Assert.True(await page.EvaluateAsync<bool>("window.notReloaded"));
