@@ -105,7 +105,7 @@ internal sealed partial class Compilation
     private string Rows(Core.Query.Path path, Names names, string? variable, Expression? filter, Func<string, string, string> text, bool all = false)
     {
         var (from, rest) = names.Start(path);
-        var (tables, conditions, last) = Walk(from, rest, onlySingle: false);
+        var (tables, conditions, last) = Walk(from, rest, onlySingle: false, asked: variable is null ? null : filter);
         if (filter is not null)
         {
             var inner = variable is null ? new Names(last) : names.With(variable, last);
@@ -118,7 +118,8 @@ internal sealed partial class Compilation
     }
 
     /// <summary>Along navigations from a row: the tables, what joins them, and the last row.</summary>
-    private (string Tables, string Conditions, Source Last) Walk(Source from, IEnumerable<string> path, bool onlySingle)
+    /// <param name="asked">What a lambda asks of the last row, if it is one.</param>
+    private (string Tables, string Conditions, Source Last) Walk(Source from, IEnumerable<string> path, bool onlySingle, Expression? asked = null)
     {
         var tables = new List<string>();
         var conditions = new List<string>();
@@ -127,12 +128,22 @@ internal sealed partial class Compilation
             var way = Way(from, name);
             if (onlySingle && way.IsCollection)
                 throw QueryRefusedException.Invalid($"'{name}' has any number of rows.");
-            (from, var condition) = Follow(from, way);
-            tables.Add($"{from.Resource.Table} {from.Alias}");
+            var withHosts = from.WithHosts || (way.HostsBy is { } field && asked?.Names(field) == true);
+            var (next, condition) = Follow(from, way);
+            from = next with { WithHosts = withHosts && next.Resource.HostRow is not null };
+            tables.Add($"{(from.WithHosts ? AlsoHosts(from.Resource) : from.Resource.Table)} {from.Alias}");
             conditions.Add(condition);
         }
 
         return (string.Join(", ", tables), string.Join(" AND ", conditions), from);
+    }
+
+    /// <summary>The rows of a resource and the host row of each device type.</summary>
+    private string AlsoHosts(Resource resource)
+    {
+        var columns = resource.Fields.Where(f => f.Column is not null).Select(f => f.Column!).Distinct().ToList();
+        var hosts = columns.Select(c => resource.HostRow!.GetValueOrDefault(c, "NULL").Replace("{h}", "h", StringComparison.Ordinal));
+        return $"(SELECT {string.Join(", ", columns.Select(dialect.Quote))} FROM {resource.Table} UNION ALL SELECT {string.Join(", ", hosts)} FROM device_type h)";
     }
 
     // ---- comparisons

@@ -1,3 +1,4 @@
+using System.Collections.Frozen;
 using System.Collections.Immutable;
 using static Muster.Storage.Resources.Describe;
 
@@ -18,6 +19,53 @@ internal static class FleetResources
     private const string Draft = "CASE WHEN {t}.revision IS NOT NULL THEN '' WHEN {t}.semver_prerelease = '' THEN '-' || {t}.created_at ELSE '.' || {t}.created_at END";
 
     private const string RawVersion = $"({Semver} || {Draft} || CASE WHEN {Build} = '' THEN '' ELSE '+' || {Build} END)";
+
+    /// <summary>
+    /// Clients call a device type supported when it has a host fleet with a final release. Muster keeps no OS images, and takes
+    /// each type of its catalogue to have such a fleet, with a release of no version.
+    /// </summary>
+    private static readonly FrozenDictionary<string, string> HostFleet = new Dictionary<string, string>
+    {
+        ["id"] = "-{h}.id",
+        ["actor_id"] = "0",
+        ["uuid"] = "''",
+        ["name"] = "{h}.slug",
+        ["slug"] = "'balena_os/' || {h}.slug",
+        ["organization_id"] = "0",
+        ["device_type_id"] = "{h}.id",
+        ["fleet_type_id"] = "0",
+        ["class"] = "'app'",
+        ["is_host"] = "1",
+        ["is_public"] = "1",
+        ["is_archived"] = "0",
+        ["track_latest"] = "1",
+        ["allows_key_exchange"] = "0",
+        ["created_at"] = "{h}.created_at",
+        ["modified_at"] = "{h}.modified_at",
+    }.ToFrozenDictionary(StringComparer.Ordinal);
+
+    private static readonly FrozenDictionary<string, string> HostRelease = new Dictionary<string, string>
+    {
+        ["id"] = "-{h}.id",
+        ["fleet_id"] = "-{h}.id",
+        ["commit"] = "''",
+        ["status"] = "'success'",
+        ["source"] = "'cloud'",
+        ["is_final"] = "1",
+        ["is_invalidated"] = "0",
+        ["is_passing_tests"] = "1",
+        ["semver_major"] = "0",
+        ["semver_minor"] = "0",
+        ["semver_patch"] = "0",
+        ["semver_prerelease"] = "''",
+        ["semver_build"] = "''",
+        ["variant"] = "''",
+        ["revision"] = "0",
+        ["start_timestamp"] = "{h}.created_at",
+        ["update_timestamp"] = "{h}.created_at",
+        ["created_at"] = "{h}.created_at",
+        ["modified_at"] = "{h}.modified_at",
+    }.ToFrozenDictionary(StringComparer.Ordinal);
 
     public static IEnumerable<Resource> All()
     {
@@ -47,6 +95,7 @@ internal static class FleetResources
                 // Fleets the caller reaches as a member, in contrast to public ones.
                 new("is_directly_accessible_by__user", "user", "{to}.id = {me} AND {from}.organization_id IN ({mine})", IsCollection: true) { KeepsSight = true },
             ],
+            HostRow = HostFleet,
             Keys = [Key("slug"), Key("uuid"), new(["organization", "app_name"], ["organization_id", "name"], ["slug"])],
         };
         yield return Tags("application_tag", "fleet_tag", "application", "fleet_id", withPublicFleets: true);
@@ -91,6 +140,7 @@ internal static class FleetResources
                 Text("note").Nullable().Writable().UpTo(LongestValue),
                 Text("invalidation_reason").Nullable().Writable().UpTo(255),
                 Reference("is_created_by__user", "created_by_account_id", "user", "creates__release").Nullable().OnRequest()),
+            HostRow = HostRelease,
             Keys =
             [
                 new(["belongs_to__application", "commit", "semver_major", "semver_minor", "semver_patch", "semver_prerelease", "variant", "revision"],
@@ -150,6 +200,7 @@ internal static class FleetResources
                 Reference("is_of__cpu_architecture", "cpu_architecture_id", "cpu_architecture", "is_supported_by__device_type"),
                 Text("slug"), Text("name"), Text("logo").Nullable(), Document("contract").Nullable(),
                 Computed("belongs_to__device_family", FieldType.Reference, "CAST(NULL AS BIGINT)")),
+            Ways = [new("is_default_for__application", "application", "{to}.device_type_id = {from}.id", IsCollection: true) { ReverseOf = "is_for__device_type", HostsBy = "is_host" }],
             Keys = [Key("slug")],
         };
         yield return new Resource("device_type_alias", "device_type_alias", new(Anchor.Everyone))

@@ -11,6 +11,9 @@ public sealed record Navigation(string Name, string Target, string Join, bool Is
     /// <summary>True when whoever sees the row it starts from may see every row it leads to.</summary>
     public bool KeepsSight { get; init; }
 
+    /// <summary>The field whose mention in an <c>any</c> or <c>all</c> over this way asks for host rows too (<see cref="Resource.HostRow"/>); null when none does.</summary>
+    public string? HostsBy { get; init; }
+
     /// <summary>For the way back of a reference: the name of that reference on the target.</summary>
     public string? ReverseOf { get; init; }
 }

@@ -25,4 +25,8 @@ internal readonly record struct Operand(OperandKind Kind, string Sql)
 }
 
 /// <summary>A row under an alias.</summary>
-internal readonly record struct Source(Resource Resource, string Alias);
+internal readonly record struct Source(Resource Resource, string Alias)
+{
+    /// <summary>Whether the host rows of device types are among those it may be (<see cref="Resource.HostRow"/>).</summary>
+    public bool WithHosts { get; init; }
+}

@@ -36,6 +36,12 @@ public sealed record Resource(string Name, string Table, Visibility Visibility)
     /// <summary>Ways that no reference describes.</summary>
     public ImmutableArray<Navigation> Ways { get; init; } = [];
 
+    /// <summary>
+    /// The row that each device type (alias <c>{h}</c>) is taken to have here for its OS, column by column, where a filter asks
+    /// for the host fleets of types; other columns are null. Null: none. These rows are stored and shown nowhere.
+    /// </summary>
+    public FrozenDictionary<string, string>? HostRow { get; init; }
+
     public ImmutableArray<NaturalKey> Keys { get; init; } = [];
 
     /// <summary>The field that orders rows when no order is asked for (an index must serve it); then the id.</summary>

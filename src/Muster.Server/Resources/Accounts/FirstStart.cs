@@ -69,7 +69,8 @@ internal sealed class FirstStart(Database database, People people, TimeProvider 
             await DoAsync(write,
                 """
                 INSERT INTO device_type (slug, name, cpu_architecture_id, contract, created_at, modified_at)
-                SELECT @p0, @p1, id, @p3, @p4, @p4 FROM cpu_architecture WHERE slug = @p2 ON CONFLICT (slug) DO NOTHING
+                SELECT @p0, @p1, id, @p3, @p4, @p4 FROM cpu_architecture WHERE slug = @p2
+                ON CONFLICT (slug) DO UPDATE SET contract = excluded.contract, modified_at = excluded.modified_at WHERE device_type.contract IS NULL
                 """, type.Slug, type.Name, type.Architecture, type.Contract, now);
             foreach (var alias in type.Aliases.Prepend(type.Slug))
             {
