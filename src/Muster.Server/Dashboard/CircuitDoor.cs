@@ -14,20 +14,19 @@ internal sealed class CircuitDoor(RequestDelegate next, Callers callers, OpenCon
     /// <summary>Read by the browser before there is a circuit, also on the sign-in page; says nothing of anybody.</summary>
     private static readonly PathString Initializers = "/_blazor/initializers";
 
-    public async Task InvokeAsync(HttpContext context)
-    {
-        if (context.Request.Path.StartsWithSegments("/_blazor") && !context.Request.Path.StartsWithSegments(Initializers))
-        {
-            if (context.User.Identity?.IsAuthenticated != true || await ConnectionAsync(context) is not { } connection)
-            {
-                context.Response.StatusCode = StatusCodes.Status401Unauthorized;
-                return;
-            }
+    public Task InvokeAsync(HttpContext context) =>
+        context.Request.Path.StartsWithSegments("/_blazor") && !context.Request.Path.StartsWithSegments(Initializers) ? JudgeAsync(context) : next(context);
 
-            // The page ends in order when it can: it has the time that is granted for that.
-            _ = connection.Ended;
+    private async Task JudgeAsync(HttpContext context)
+    {
+        if (context.User.Identity?.IsAuthenticated != true || await ConnectionAsync(context) is not { } connection)
+        {
+            context.Response.StatusCode = StatusCodes.Status401Unauthorized;
+            return;
         }
 
+        // The page ends in order when it can: it has the time that is granted for that.
+        _ = connection.Ended;
         await next(context);
     }
 

@@ -51,6 +51,8 @@ internal static class BufferedBody
             if (count == 0)
                 return buffer.AsMemory(0, read);
             read += count;
+            if (read == announced)
+                return buffer.AsMemory(0, read);
             if (read > limit)
             {
                 lease.Dispose();

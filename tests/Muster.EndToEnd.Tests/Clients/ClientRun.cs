@@ -25,7 +25,8 @@ public sealed class ClientRun : IAsyncLifetime
             "--Presence:PollIntervalFloor=00:00:01",
             "--Presence:TimeoutMargin=00:00:02",
             "--Presence:OfflineAfter=00:00:02",
-            $"--Cloudlink:ProxyPort={proxyPort}");
+            $"--Cloudlink:ProxyPort={proxyPort}",
+            "--Cloudlink:DeviceUrls:Domain=devices.test");
         var key = await server.RunAsync("key", "add", "client-scenarios");
         var file = Path.GetTempFileName();
         try

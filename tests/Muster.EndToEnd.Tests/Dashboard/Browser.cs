@@ -40,6 +40,18 @@ public sealed class Browser : IAsyncLifetime
         return await context.NewPageAsync();
     }
 
+    /// <summary>A page that is far from the server: whatever it sends over its WebSocket takes longer than a few strokes of the keyboard.</summary>
+    public async Task<IPage> OpenFarAwayAsync(Uri server)
+    {
+        var page = await OpenAsync(server);
+        await page.AddInitScriptAsync(
+            """
+            const send = WebSocket.prototype.send;
+            WebSocket.prototype.send = function (data) { setTimeout(() => send.call(this, data), 400); };
+            """);
+        return page;
+    }
+
     public async ValueTask DisposeAsync()
     {
         if (chromium is not null)

@@ -187,6 +187,33 @@ public sealed class DevicesPageTests(Browser browser, DevicesPageTests.Server st
     }
 
     [Fact]
+    public async Task Far_from_the_server_typing_and_choosing_quickly_lose_nothing()
+    {
+        await fleet.AddDeviceAsync("a-polls");
+        await fleet.AddDeviceAsync("b-silent");
+        var page = await browser.OpenFarAwayAsync(server.Address);
+        await page.SignInAsync();
+        await page.OpenAsync($"/devices?fleet={fleet.Slug}");
+        await ShowsAsync(page, "a-polls", "b-silent");
+
+        await page.GetByLabel("Search by name").PressSequentiallyAsync("b-silent", new() { Delay = 60 });
+        await Expect(page).ToHaveURLAsync(new Regex("q=b-silent"));
+        await ShowsAsync(page, "b-silent");
+        await Expect(page.GetByLabel("Search by name")).ToHaveValueAsync("b-silent");
+
+        await page.GetByRole(AriaRole.Columnheader, new() { Name = "Name" }).GetByRole(AriaRole.Button).ClickAsync();
+        await Expect(page).ToHaveURLAsync(new Regex("sort=-name"));
+        await page.Locator(".counts").GetByRole(AriaRole.Link, new() { Name = "Inactive" }).ClickAsync();
+        await page.GetByLabel("Search by name").FillAsync("");
+        await Expect(page).ToHaveURLAsync(new Regex("f=status"));
+        await ShowsAsync(page, "b-silent", "a-polls");
+        await Expect(page).ToHaveURLAsync(new Regex("sort=-name"));
+        await Expect(page.GetByLabel("Search by name")).ToHaveValueAsync("");
+        await page.GoBackAsync();
+        await Expect(page.GetByLabel("Search by name")).ToHaveValueAsync("b-silent");
+    }
+
+    [Fact]
     public async Task At_1280_pixels_no_usual_column_is_cut_and_menus_stay_inside_the_window()
     {
         var device = await fleet.AddDeviceAsync("robot-for-the-warehouse-in-bergen");

@@ -58,6 +58,25 @@ public sealed class FleetsPageTests(Browser browser, FleetsPageTests.Running run
     }
 
     [Fact]
+    public async Task Far_from_the_server_no_typed_character_is_lost()
+    {
+        using var fleet = await TestFleet.CreateAsync(server, "remote-pumps");
+        var page = await browser.OpenFarAwayAsync(server.Address);
+        await page.SignInAsync();
+        await page.UntilLiveAsync();
+        await page.GetByRole(AriaRole.Searchbox).PressSequentiallyAsync("remote-pumps", new() { Delay = 100 });
+        await Expect(page).ToHaveURLAsync(new System.Text.RegularExpressions.Regex("q=remote-pumps$"));
+        await Expect(page.Locator("[data-fleet]")).ToHaveCountAsync(1);
+        await Expect(page.GetByRole(AriaRole.Searchbox)).ToHaveValueAsync("remote-pumps");
+
+        await page.OpenAsync($"/fleets/new?organization={fleet.Slug.Split('/')[0]}");
+        await page.UntilLiveAsync();
+        await page.GetByRole(AriaRole.Searchbox).PressSequentiallyAsync("raspberrypi4-64", new() { Delay = 60 });
+        await Expect(page.GetByRole(AriaRole.Listbox).GetByRole(AriaRole.Option)).ToHaveCountAsync(1);
+        await Expect(page.GetByRole(AriaRole.Searchbox)).ToHaveValueAsync("raspberrypi4-64");
+    }
+
+    [Fact]
     public async Task Fleets_are_found_by_an_address_that_can_be_shared()
     {
         using var pumps = await TestFleet.CreateAsync(server, "site-pumps");

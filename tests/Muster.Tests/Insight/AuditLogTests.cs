@@ -42,7 +42,7 @@ public sealed class AuditLogTests
     [Theory, MemberData(nameof(TestDatabases.Kinds), MemberType = typeof(TestDatabases))]
     public async Task Opening_a_device_to_everybody_is_on_record_with_the_change_and_a_refused_one_is_neither(string kind)
     {
-        await using var server = await ServerWithFleet.StartAsync(kind);
+        await using var server = await ServerWithFleet.StartAsync(kind, builder => builder.Configuration["Cloudlink:DeviceUrls:Domain"] = "devices.test");
         var device = await server.AddDeviceAsync();
 
         async Task<int> OpenAsync(string token, bool open) =>

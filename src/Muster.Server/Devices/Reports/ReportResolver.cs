@@ -34,19 +34,15 @@ internal sealed class ReportResolver(Database database, FleetPresence presence, 
         {
             foreach (var app in apps)
                 await OfAppAsync(app, device, resolved, cancellation);
-            resolved.TakeApps();
         }
 
         if (parsed.Images is { } ids)
-        {
             await OfIdsAsync(ids, device.FleetId, resolved, cancellation);
-            resolved.TakeApps();
-        }
 
         if (parsed.RunningCommit is { IsPresent: true, Value: var commit })
             await OfRunningCommitAsync(resolved, commit, device, cancellation);
         if (parsed.Apps is not null || parsed.Images is not null || parsed.RunningCommit.IsPresent)
-            resolved.Report = resolved.Report with { OfFleet = device.FleetId };
+            resolved.TakeReleases(device.FleetId, hasApps: parsed.Apps is not null || parsed.Images is not null);
         return resolved;
     }
 
@@ -67,7 +63,7 @@ internal sealed class ReportResolver(Database database, FleetPresence presence, 
                 if (reported is { UpdateStatus: UpdateStatus.Rejected, Services.Count: 0 })
                     resolved.Silent.Add(id);
                 if (reported.Commit == app.RunningCommit)
-                    resolved.Report = resolved.Report with { RunningReleaseId = id };
+                    resolved.Running = id;
             }
 
             if (reported.Services.Count == 0)
@@ -95,7 +91,7 @@ internal sealed class ReportResolver(Database database, FleetPresence presence, 
 
         resolved.KnowsSome = true;
         if (release.FleetId == device.FleetId)
-            resolved.Report = resolved.Report with { RunningReleaseId = await BuildAsync(release, [], device, cancellation) };
+            resolved.Running = await BuildAsync(release, [], device, cancellation);
     }
 
     /// <summary>Null when there is no such release that the device can run.</summary>
@@ -211,9 +207,9 @@ internal sealed class ReportResolver(Database database, FleetPresence presence, 
     private async Task OfRunningCommitAsync(ResolvedReport resolved, string? commit, Reporter device, CancellationToken cancellation)
     {
         if (string.IsNullOrEmpty(commit))
-            resolved.Report = resolved.Report with { RunningReleaseId = (long?)null };
+            resolved.Running = (long?)null;
         else if (await fleets.ReleaseIdAsync(device.FleetId, commit, device.TargetReleaseId, cancellation) is { } id)
-            resolved.Report = resolved.Report with { RunningReleaseId = id };
+            resolved.Running = id;
     }
 
     /// <summary>The device that reports.</summary>

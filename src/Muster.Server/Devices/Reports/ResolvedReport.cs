@@ -22,6 +22,9 @@ internal sealed class ResolvedReport
     /// <summary>Rejected releases that say nothing of their services.</summary>
     public ImmutableArray<long>.Builder Silent { get; } = ImmutableArray.CreateBuilder<long>();
 
+    /// <summary>The release that the device says it runs, if it says so.</summary>
+    public Reported<long?> Running { get; set; }
+
     /// <summary>Whether any release or image of those named is known.</summary>
     public bool KnowsSome { get; set; }
 
@@ -46,12 +49,22 @@ internal sealed class ResolvedReport
             passedOver.Add(name.Length <= LongestName ? name : FieldLimits.Cut(name, LongestName));
     }
 
-    /// <summary>What was gathered of apps is all that the device says of them.</summary>
-    public void TakeApps()
+    /// <summary>Puts what was gathered of releases into the report. A report is large; this is its one copy.</summary>
+    /// <param name="fleet">The device's fleet, of which they are.</param>
+    /// <param name="hasApps">Whether the device speaks of apps: what was gathered of them is then all that it says.</param>
+    public void TakeReleases(long fleet, bool hasApps)
     {
+        if (!hasApps)
+        {
+            Report = Report with { OfFleet = fleet, RunningReleaseId = Running };
+            return;
+        }
+
         var updates = Updates.DrainToImmutable();
         Report = Report with
         {
+            OfFleet = fleet,
+            RunningReleaseId = Running,
             Installs = installs.DrainToImmutable(),
             ReleaseUpdates = updates,
             UpdateStatus = ReleaseUpdate.Lowest(updates) is not UpdateStatus.None and var lowest ? lowest : default(Reported<UpdateStatus>),

@@ -14,7 +14,7 @@ internal sealed class ResourceRules(IConfiguration configuration)
         ["application_environment_variable"] = Variable("environment-variable", VariableNames.CheckEnvironment, "SELECT DISTINCT fleet_id FROM fleet_environment_variable WHERE id IN ({ids})", reachesFleets: true),
         // Read by builders only: no target state changes.
         ["build_environment_variable"] = Variable("build-variable", VariableNames.CheckEnvironment, "SELECT 0 WHERE 1 = 0", reachesFleets: true),
-        ["device"] = new DeviceRule(),
+        ["device"] = new DeviceRule(hasPublicAddresses: !string.IsNullOrEmpty(configuration["Cloudlink:DeviceUrls:Domain"]?.Trim('.'))),
         ["device_tag"] = new DeviceTagRule(),
         ["device_config_variable"] = Variable("config-variable", VariableNames.CheckConfig, "SELECT DISTINCT device_id FROM device_config_variable WHERE id IN ({ids})", reachesFleets: false),
         ["device_environment_variable"] = Variable("environment-variable", VariableNames.CheckEnvironment, "SELECT DISTINCT device_id FROM device_environment_variable WHERE id IN ({ids})", reachesFleets: false),

@@ -102,10 +102,42 @@ public sealed class DeviceWriteTests
         Assert.Equal(before, (await world.RowAsync($"/v7/device({Id(device)})")).ToJsonString());
     }
 
+    [Fact]
+    public async Task A_public_address_needs_a_domain_and_switching_it_off_does_not()
+    {
+        const string Sentence = "\"is_web_accessible\" cannot be set to true: this server has no domain for public addresses of devices (Cloudlink:DeviceUrls:Domain).";
+        await using var world = await World.StartAsync();
+        var fleet = await world.FleetAsync("without");
+        var device = await world.DeviceAsync(fleet);
+        var on = new JsonObject { ["is_web_accessible"] = true };
+        foreach (var path in (string[])[$"/v7/device({Id(device)})", $"/v7/device?$filter=belongs_to__application eq {Id(fleet)}"])
+        {
+            var answer = await world.PatchAsync(path, on.DeepClone());
+            Assert.Equal((400, Sentence), (answer.Status, answer.Sentence));
+        }
+
+        var made = await world.PostAsync("/v7/device", Body(fleet, ("is_web_accessible", true)));
+        Assert.Equal((400, Sentence), (made.Status, made.Sentence));
+        Assert.Single(await world.RowsAsync($"/v7/device?$filter=is_web_accessible eq false and belongs_to__application eq {Id(fleet)}"));
+        Assert.Equal(200, (await world.PatchAsync($"/v7/device({Id(device)})", new JsonObject { ["is_web_accessible"] = false })).Status);
+    }
+
+    [Fact]
+    public async Task A_device_that_is_registered_with_a_public_address_is_in_the_audit_log()
+    {
+        await using var world = await World.StartAsync(configure: WithPublicAddresses);
+        var made = await world.PostAsync("/v7/device", Body(await world.FleetAsync("with"), ("is_web_accessible", true)));
+        Assert.Equal(201, made.Status);
+        var entries = (await world.GetAsync("/muster/v1/audit")).Json["entries"]!.AsArray();
+        Assert.Contains(entries, entry => (string)entry!["what"]! == "device-url.on");
+    }
+
+    private static void WithPublicAddresses(Microsoft.AspNetCore.Builder.WebApplicationBuilder builder) => builder.Configuration["Cloudlink:DeviceUrls:Domain"] = "devices.test";
+
     [Theory, MemberData(nameof(TestDatabases.Kinds), MemberType = typeof(TestDatabases))]
     public async Task Notes_places_flags_and_support_access_are_kept(string kind)
     {
-        await using var world = await World.StartAsync(kind);
+        await using var world = await World.StartAsync(kind, WithPublicAddresses);
         var device = await world.DeviceAsync(await world.FleetAsync("keeps"));
         var path = $"/v7/device({Id(device)})";
         foreach (var body in (JsonObject[])
@@ -181,11 +213,11 @@ public sealed class DeviceWriteTests
         return (row["is_pinned_on__release"]?["__id"]!.GetValue<long>(), row["should_be_running__release"]?["__id"]!.GetValue<long>());
     }
 
-    private static JsonObject Body(JsonNode fleet, params (string Field, string Value)[] more)
+    private static JsonObject Body(JsonNode fleet, params (string Field, JsonNode Value)[] more)
     {
         var body = new JsonObject { ["belongs_to__application"] = Id(fleet), ["is_of__device_type"] = fleet["is_for__device_type"]!["__id"]!.GetValue<long>() };
         foreach (var (field, value) in more)
-            body[field] = value;
+            body[field] = value.DeepClone();
         return body;
     }
 }

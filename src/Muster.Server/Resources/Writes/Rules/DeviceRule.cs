@@ -6,8 +6,9 @@ using Muster.Server.Resources.Accounts;
 
 namespace Muster.Server.Resources.Writes.Rules;
 
-/// <summary>Devices, as people change them: pre-registration, names, pins, moves between fleets, deactivation.</summary>
-internal sealed partial class DeviceRule : ResourceRule
+/// <summary>Devices, as people change them: pre-registration, names, pins, moves between fleets, deactivation, public addresses.</summary>
+/// <param name="hasPublicAddresses">Whether this server has a domain for them.</param>
+internal sealed partial class DeviceRule(bool hasPublicAddresses) : ResourceRule
 {
     private const string WrongPin = "It is necessary that each release that is pinned to a device, has a status that is equal to \"success\" and belongs to an application1 that the device belongs to.";
 
@@ -21,6 +22,7 @@ internal sealed partial class DeviceRule : ResourceRule
             throw RefusedException.Invalid("Device UUID must be a 32 or 62 character long lower case hex string.");
         row.Default("name", DeviceNames.New());
         CheckTexts(row);
+        CheckPublicAddress(row);
         if (row.Flag("is_active") == true)
             row["activated_at"] = write.Now;
         row["actor_id"] = await People.AddActorAsync(write.Scope, "device");
@@ -29,6 +31,8 @@ internal sealed partial class DeviceRule : ResourceRule
     public override async Task CreatedAsync(Write write, RowValues row, long id)
     {
         await CheckPinAsync(write, row, [id]);
+        if (row.Flag("is_web_accessible") == true)
+            write.After.Audited.Add(("device-url.on", id));
         write.After.Cause = "registered";
         write.After.Added.Add(id);
         await OrganizationsAsync(write, [id]);
@@ -37,6 +41,7 @@ internal sealed partial class DeviceRule : ResourceRule
     public override async Task ChangingAsync(Write write, RowValues row, IReadOnlyList<long> ids)
     {
         CheckTexts(row);
+        CheckPublicAddress(row);
         if (row.Number("device_type_id") is { } type && !row.Has("fleet_id"))
             await CheckTypeAsync(write, type, ids);
         if (row.Number("fleet_id") is { } fleet)
@@ -117,6 +122,13 @@ internal sealed partial class DeviceRule : ResourceRule
             throw RefusedException.Invalid(
                 $"\"is_active\" cannot be set to false: {(online.Count == 1 ? $"the device '{first}' is online" : $"{online.Count} of the devices are online, among them '{first}'")}, and only a device that is offline can be deactivated.");
         }
+    }
+
+    // Whoever switches it on would be shown an address that leads nowhere.
+    private void CheckPublicAddress(RowValues row)
+    {
+        if (!hasPublicAddresses && row.Flag("is_web_accessible") == true)
+            throw RefusedException.Invalid("\"is_web_accessible\" cannot be set to true: this server has no domain for public addresses of devices (Cloudlink:DeviceUrls:Domain).");
     }
 
     private static async Task CheckTypeAsync(Write write, long type, IReadOnlyList<long> ids)
