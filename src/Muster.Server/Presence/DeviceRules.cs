@@ -72,6 +72,10 @@ internal static class DeviceRules
         return Judge(today, at);
     }
 
+    /// <summary>What silence makes of the heartbeat, and when.</summary>
+    public static HeartbeatOutlook AfterSilence(DeviceState device, ContactTimes times, PresenceOptions options, in ObserverClock clock) => HeartbeatMachine.AfterSilence(
+        device.Heartbeat, times.ObservedPoll ?? HeartbeatMachine.Never, times.ObservedContact ?? HeartbeatMachine.Never, options.Limits(device, times.PollInterval), clock);
+
     /// <summary>A contact's consequence: the device is active, and its heartbeat is what the kind of contact makes it. Not judged yet.</summary>
     /// <param name="at">Unix ms.</param>
     public static DeviceState Contacted(DeviceState device, bool isPoll, bool everPolled, long at)

@@ -49,14 +49,7 @@ internal sealed partial class FleetLoader(FleetMemory memory, PresenceReader rea
         }
 
         KnowInterval(partition, slot.Row, recorded, row.Contact, now);
-        var (chunk, i) = (partition.Chunk(slot.Row), slot.Row % DeviceChunk.Rows);
-        var times = chunk.Times(i);
-        var outlook = HeartbeatMachine.AfterSilence(
-            recorded.Heartbeat, times.ObservedPoll ?? HeartbeatMachine.Never, times.ObservedContact ?? HeartbeatMachine.Never, options.Limits(recorded, times.PollInterval), now);
-        if (outlook.State != recorded.Heartbeat)
-            partition.Schedule(slot.Row, now.Now);
-        else if (outlook.ChangesAt is { } changes)
-            partition.Schedule(slot.Row, changes);
+        partition.Appoint(slot.Row, recorded, options, now);
     }
 
     /// <summary>

@@ -325,7 +325,7 @@ public sealed class FleetPresence
         var limits = options.Limits(device, times.PollInterval);
         var facts = DeviceRules.Facts(device);
         var (poll, contact) = (times.ObservedPoll ?? HeartbeatMachine.Never, times.ObservedContact ?? HeartbeatMachine.Never);
-        var heartbeat = HeartbeatMachine.AfterSilence(device.Heartbeat, poll, contact, limits, now);
+        var heartbeat = DeviceRules.AfterSilence(device, times, options, now);
         var wallNow = clock.WallNow;
         long Wall(long at) => now.WallOf(at, contact, times.LastContactAt ?? wallNow, wallNow);
         // Silence that is about to be noticed changes it now.

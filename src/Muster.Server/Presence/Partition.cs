@@ -162,6 +162,17 @@ internal sealed class Partition(int index)
         }
     }
 
+    /// <summary>Makes the appointment at which silence may change the heartbeat next. By the grain only.</summary>
+    public void Appoint(int row, DeviceState device, PresenceOptions options, in ObserverClock clock)
+    {
+        var outlook = DeviceRules.AfterSilence(device, Chunk(row).Times(row % DeviceChunk.Rows), options, clock);
+        // What silence has done already is noticed with the next tick, and not at an appointment of former times.
+        if (outlook.State != device.Heartbeat)
+            Schedule(row, clock.Now);
+        else if (outlook.ChangesAt is { } changes)
+            Schedule(row, changes);
+    }
+
     /// <summary>An appointment at an instant on the observer clock. By the grain only.</summary>
     public void Schedule(int row, long at)
     {

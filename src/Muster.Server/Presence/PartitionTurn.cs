@@ -152,16 +152,8 @@ internal sealed class PartitionTurn(Partition partition, FleetMemory memory, Obs
             Partition.Schedule(row, Clock.Now + 1_000);
     }
 
-    /// <summary>Makes the appointment at which silence may change the heartbeat next.</summary>
-    public void Appoint(int row, DeviceState device)
-    {
-        var outlook = Outlook(device, Times(row));
-        // What silence has done already is noticed with the next tick, and not at an appointment of former times.
-        if (outlook.State != device.Heartbeat)
-            Partition.Schedule(row, Clock.Now);
-        else if (outlook.ChangesAt is { } changes)
-            Partition.Schedule(row, changes);
-    }
+    /// <inheritdoc cref="Partition.Appoint"/>
+    public void Appoint(int row, DeviceState device) => Partition.Appoint(row, device, Options, Clock);
 
     private void LookAtSilence(int row)
     {
@@ -169,7 +161,7 @@ internal sealed class PartitionTurn(Partition partition, FleetMemory memory, Obs
         if (Device(row) is not { } device)
             return;
         var times = Times(row);
-        var outlook = Outlook(device, times);
+        var outlook = DeviceRules.AfterSilence(device, times, Options, Clock);
         if (outlook.State != device.Heartbeat)
         {
             Put(row, device with { Heartbeat = outlook.State, HeartbeatChangedAt = At }, "silence");
@@ -180,9 +172,6 @@ internal sealed class PartitionTurn(Partition partition, FleetMemory memory, Obs
             Partition.Schedule(row, changes);
         }
     }
-
-    private HeartbeatOutlook Outlook(DeviceState device, ContactTimes times) => HeartbeatMachine.AfterSilence(
-        device.Heartbeat, times.ObservedPoll ?? HeartbeatMachine.Never, times.ObservedContact ?? HeartbeatMachine.Never, Options.Limits(device, times.PollInterval), Clock);
 
     private ContactTimes Times(int row) => Partition.Chunk(row).Times(row % DeviceChunk.Rows);
 

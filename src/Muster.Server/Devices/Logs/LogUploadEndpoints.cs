@@ -65,7 +65,7 @@ internal sealed class LogUploadEndpoints(FleetPresence presence, Callers callers
             rate.MinDataRate = null;
 
         var isGzip = context.Request.Headers.ContentEncoding.ToString().Contains("gzip", StringComparison.OrdinalIgnoreCase);
-        await using var inflated = isGzip ? new GzipUpload(context.Request.Body) : context.Request.Body;
+        await using var inflated = isGzip ? GzipUpload.Inflated(context.Request.Body) : context.Request.Body;
         var problem = await ReadStreamAsync(PipeReader.Create(inflated, new(leaveOpen: true)), slot, context.RequestAborted);
         if (problem is null)
             context.Response.StatusCode = StatusCodes.Status201Created;

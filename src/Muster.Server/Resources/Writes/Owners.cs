@@ -24,11 +24,9 @@ internal static class Owners
         var visibility = write.Resource.Visibility;
         switch (visibility.Anchor)
         {
-            case Anchor.Fleet or Anchor.Membership:
-                return new Owner(OrganizationId: row.Number("organization_id") ?? 0);
             case Anchor.Invite when row.Number("fleet_id") is { } fleet:
                 return new Owner(OrganizationId: await write.NumberAsync("SELECT organization_id FROM fleet WHERE id = @p0", fleet) ?? 0);
-            case Anchor.Invite:
+            case Anchor.Fleet or Anchor.Membership or Anchor.Invite:
                 return new Owner(OrganizationId: row.Number("organization_id") ?? 0);
             case Anchor.OwnAccount:
                 return new Owner(AccountId: row.Number("account_id") ?? 0);

@@ -31,26 +31,27 @@ internal sealed partial class Writer(Database database, Callers callers, Resourc
     {
         if (await ReportedAsync(request, cancellation))
             return;
-        await InTransactionAsync(request, async write =>
+        await InTransactionAsync(request, async (write, named) =>
         {
             var fields = request.Resource.Name == "service_instance" ? WithoutSignOfLife(request.Body.Fields) : request.Body.Fields;
             var row = FieldConversion.ForChange(request.Resource, fields);
-            await UpdateAsync(write, row, await PermittedAsync(write, request.Query, Act.Change, row.Given));
+            await UpdateAsync(write, row, await PermittedAsync(write, named, Act.Change, row.Given));
             return true;
         });
     }
 
     /// <summary>PUT: the row with this key, changed when it is there and made when it is not. The new row's id, or null.</summary>
     /// <exception cref="RefusedException">Nothing was written.</exception>
-    public Task<long?> PutAsync(WriteRequest request) =>
-        InTransactionAsync<long?>(request, async write =>
+    public Task<long?> PutAsync(WriteRequest request)
+    {
+        if (request.Query.Key is not { } key)
+            throw RefusedException.Invalid("PUT needs a key.");
+        return InTransactionAsync<long?>(request, async (write, named) =>
         {
-            if (request.Query.Key is not { } key)
-                throw RefusedException.Invalid("PUT needs a key.");
             // What the key says need not stand in the body, and cannot be changed by it.
             var settable = request.Body.Fields.Where(f => request.Resource.Field(f.Key) is not { Write: FieldWrite.Create }).ToDictionary(f => f.Key, f => f.Value);
             var row = FieldConversion.ForChange(request.Resource, settable);
-            var ids = await PermittedAsync(write, request.Query, Act.Change, row.Given);
+            var ids = await PermittedAsync(write, named, Act.Change, row.Given);
             if (ids.Count > 0)
             {
                 await UpdateAsync(write, row, ids);
@@ -64,14 +65,15 @@ internal sealed partial class Writer(Database database, Callers callers, Resourc
                 fields[part.Name!] = JsonSerializer.SerializeToElement(part.Value.Value);
             return await InsertAsync(write, fields);
         });
+    }
 
     /// <summary>DELETE: every row that the key and the filter name and the caller may delete, with all that hangs on it.</summary>
     /// <exception cref="RefusedException">Nothing was written.</exception>
     public Task RemoveAsync(WriteRequest request) =>
-        InTransactionAsync(request, async write =>
+        InTransactionAsync(request, async (write, named) =>
         {
             var rule = rules.Of(request.Resource.Name);
-            var ids = await PermittedAsync(write, request.Query, Act.Delete, []);
+            var ids = await PermittedAsync(write, named, Act.Delete, []);
             if (ids.Count == 0)
             {
                 rule.NothingToRemove();
@@ -86,16 +88,28 @@ internal sealed partial class Writer(Database database, Callers callers, Resourc
 
     /// <summary>The ids that the query names and that the caller may reach through a tunnel (<c>canAccess</c>).</summary>
     public Task<IReadOnlyList<long>> ReachableAsync(WriteRequest request) =>
-        InTransactionAsync(request, write => PermittedAsync(write, request.Query, Act.Reach, []));
+        InTransactionAsync(request, (write, named) => PermittedAsync(write, named, Act.Reach, []));
+
+    /// <param name="work">Is given the statement of the rows that key and filter name, as the caller sees them.</param>
+    private async Task<T> InTransactionAsync<T>(WriteRequest request, Func<Write, SqlStatement, Task<T>> work)
+    {
+        var query = request.Query;
+        if (query.Key is null && query.Options.Filter is null)
+            throw RefusedException.Invalid("Name the rows by a key or by $filter.");
+        var named = new QueryCompiler(request.Model, database.Dialect, ReadScope.Of(request.Caller), Now)
+            .Named(new ResourceQuery(query.Resource) { Key = query.Key, Options = new QueryOptions { Filter = query.Options.Filter } });
+        // Rows that are chosen by when they were heard: what memory knows of that must be on record.
+        if (named.ReadsContacts)
+            await presence.RecordContactsAsync(CancellationToken.None);
+        return await InTransactionAsync(request, write => work(write, named));
+    }
 
     private async Task<T> InTransactionAsync<T>(WriteRequest request, Func<Write, Task<T>> work)
     {
-        if (ReadsContacts(request))
-            await presence.RecordContactsAsync(CancellationToken.None);
         var (result, after) = await database.WriteAsync(async scope =>
         {
             // Made anew for each attempt: a transaction that lost a deadlock is run again.
-            var write = new Write(scope, request.Model, request.Resource, request.Caller, request.Body, time.GetUtcNow().ToUnixTimeMilliseconds());
+            var write = new Write(scope, request.Model, request.Resource, request.Caller, request.Body, Now);
             try
             {
                 var made = await work(write);
@@ -125,12 +139,6 @@ internal sealed partial class Writer(Database database, Callers callers, Resourc
 
         return result;
     }
-
-    /// <summary>Whether the rows to be written are chosen by when they were heard: then what memory knows of that must be on record.</summary>
-    private bool ReadsContacts(WriteRequest request) =>
-        request.Query.Options.Filter is not null
-        && new QueryCompiler(request.Model, database.Dialect, ReadScope.Everything, 0)
-            .Ids(new ResourceQuery(request.Query.Resource) { Options = new QueryOptions { Filter = request.Query.Options.Filter } }).ReadsContacts;
 
     private async Task<long> InsertAsync(Write write, IReadOnlyDictionary<string, JsonElement> fields)
     {
@@ -173,17 +181,14 @@ internal sealed partial class Writer(Database database, Callers callers, Resourc
     }
 
     /// <summary>
-    /// The rows that key and filter name. Rows that are not the caller's to see are as if they were not there; a row that is
+    /// The ids of the named rows. Rows that are not the caller's to see are as if they were not there; a row that is
     /// seen, and needs a higher role to be written, refuses the whole request.
     /// </summary>
-    private static async Task<IReadOnlyList<long>> PermittedAsync(Write write, ResourceQuery query, Act act, IReadOnlyList<string> fields)
+    private static async Task<IReadOnlyList<long>> PermittedAsync(Write write, SqlStatement named, Act act, IReadOnlyList<string> fields)
     {
-        if (query.Key is null && query.Options.Filter is null)
-            throw RefusedException.Invalid("Name the rows by a key or by $filter.");
         if (!AccessRule.AllowsSomewhere(write.Caller, write.Resource.Name, act, fields))
             throw RefusedException.NotPermitted();
-        await using var command = new QueryCompiler(write.Model, write.Scope.Dialect, ReadScope.Of(write.Caller), write.Now)
-            .Named(new ResourceQuery(query.Resource) { Key = query.Key, Options = new QueryOptions { Filter = query.Options.Filter } }).In(write.Scope);
+        await using var command = named.In(write.Scope);
         List<long> ids = [];
         await using (var reader = await command.ExecuteReaderAsync())
         {
@@ -214,9 +219,9 @@ internal sealed partial class Writer(Database database, Callers callers, Resourc
         // Judged before rows are looked at: a refusal says nothing of them.
         if (OsProgress.Problem(fields) is { } wrong)
             throw RefusedException.Invalid(wrong);
-        var uuids = await InTransactionAsync(request, async write =>
+        var uuids = await InTransactionAsync(request, async (write, named) =>
         {
-            var ids = await PermittedAsync(write, request.Query, Act.Change, [.. fields.Keys]);
+            var ids = await PermittedAsync(write, named, Act.Change, [.. fields.Keys]);
             return await write.RowsOfAsync(ids, "SELECT uuid FROM device WHERE id IN ({ids})", r => r.GetString(0));
         });
         foreach (var uuid in uuids)
@@ -252,6 +257,8 @@ internal sealed partial class Writer(Database database, Callers callers, Resourc
             row[field] = secret;
         return row.ToJsonString();
     }
+
+    private long Now => time.GetUtcNow().ToUnixTimeMilliseconds();
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "A write of {Resource} is on record; its consequences are caught up with when the database is back.")]
     private partial void LogUntold(Exception e, string resource);
