@@ -1,4 +1,5 @@
 using System.Data.Common;
+using System.Globalization;
 using Muster.Core.Text;
 
 namespace Muster.Storage;
@@ -59,6 +60,20 @@ public sealed class WriteScope(DbConnection connection, DbTransaction transactio
         var command = Connection.Statement(sql, parameters);
         command.Transaction = Transaction;
         return command;
+    }
+
+    /// <summary>
+    /// Waits for every other transaction that has taken this turn and not ended yet. What is read afterwards is what they all
+    /// left, so a bound that is checked then holds also for those who come at once.
+    /// </summary>
+    /// <param name="of">Of what kind of thing.</param>
+    /// <param name="id">Which of them. Who takes several turns takes them in ascending order.</param>
+    public async Task TakeTurnAsync(string of, long id)
+    {
+        if (Dialect.Turn is not { } turn)
+            return;
+        await using var command = Command(turn, string.Create(CultureInfo.InvariantCulture, $"{of} {id}"));
+        await command.ExecuteNonQueryAsync();
     }
 }
 

@@ -69,6 +69,12 @@ public abstract class SqlDialect
     /// <summary>Value of a parameter that holds any number of ids.</summary>
     public abstract object Ids(IReadOnlyCollection<long> ids);
 
+    /// <summary>
+    /// Lets one transaction at a time go on from here to its end, of those that give the same text (<c>@p0</c>). Null where
+    /// there is never more than one that writes.
+    /// </summary>
+    public abstract string? Turn { get; }
+
     /// <summary>Quoted identifier.</summary>
 #pragma warning disable CA1822 // part of the seam
     public string Quote(string identifier) => $"\"{identifier.Replace("\"", "\"\"", StringComparison.Ordinal)}\"";

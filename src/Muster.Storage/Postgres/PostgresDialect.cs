@@ -43,4 +43,6 @@ public sealed class PostgresDialect : SqlDialect
     public override string AnyOf(string column, string parameter) => $"{column} = ANY({parameter})";
 
     public override object Ids(IReadOnlyCollection<long> ids) => ids.ToArray();
+
+    public override string? Turn => "SELECT pg_advisory_xact_lock(hashtextextended(@p0, 0))";
 }

@@ -46,4 +46,6 @@ public sealed class SqliteDialect : SqlDialect
     public override string AnyOf(string column, string parameter) => $"{column} IN (SELECT value FROM json_each({parameter}))";
 
     public override object Ids(IReadOnlyCollection<long> ids) => $"[{string.Join(',', ids)}]";
+
+    public override string? Turn => null;
 }

@@ -142,6 +142,7 @@ internal sealed class DeviceTagEndpoints(FleetPresence presence, Callers callers
                         await command.ExecuteNonQueryAsync(cancellation);
                     }
 
+                    await write.TakeTurnAsync("device_tag", deviceId);
                     await using var count = write.Command("SELECT count(*) FROM device_tag WHERE device_id = @p0", deviceId);
                     if ((long)(await count.ExecuteScalarAsync(cancellation))! > OwnerBounds.MostEntries)
                         throw new TooManyTagsException();

@@ -36,11 +36,14 @@ internal class ResourceRule
     {
         var resource = write.Resource;
         var owner = resource.Fields.First(field => field is { Type: FieldType.Reference, Column: not null }).Column;
-        var size = resource.Field("value") is null ? "0" : "sum(length(value))";
-        var over = await write.RowsOfAsync(ids,
-            $"SELECT 1 FROM {resource.Table} WHERE {owner} IN (SELECT {owner} FROM {resource.Table} WHERE id IN ({{ids}})) GROUP BY {owner} HAVING count(*) > {most} OR {size} > {OwnerBounds.MostCharacters}",
+        var owners = await write.RowsOfAsync(ids, $"SELECT DISTINCT {owner} FROM {resource.Table} WHERE id IN ({{ids}})", r => r.GetInt64(0));
+        foreach (var id in owners.Distinct().Order())
+            await write.Scope.TakeTurnAsync(resource.Table, id);
+        var (size, characters) = resource.Field("value") is null ? ("0", "") : ("sum(length(value))", $", with {OwnerBounds.MostCharacters} characters in their values");
+        var over = await write.RowsOfAsync(owners,
+            $"SELECT 1 FROM {resource.Table} WHERE {owner} IN ({{ids}}) GROUP BY {owner} HAVING count(*) > {most} OR {size} > {OwnerBounds.MostCharacters}",
             r => r.GetInt32(0));
         if (over.Count > 0)
-            throw RefusedException.Invalid($"There can be at most {most} of {resource.Name} with one owner, with {OwnerBounds.MostCharacters} characters in their values.");
+            throw RefusedException.Invalid($"There can be at most {most} of {resource.Name} with one owner{characters}.");
     }
 }

@@ -36,6 +36,8 @@ internal sealed class InviteRule(string roleById) : ResourceRule
     public override async Task CreatedAsync(Write write, RowValues row, long id)
     {
         var organization = row.Number("organization_id")!.Value;
+        await write.Scope.TakeTurnAsync("invite", organization);
+        await write.Scope.TakeTurnAsync("inviter", write.Caller.SubjectId);
         await write.DoAsync("DELETE FROM invite WHERE organization_id = @p0 AND expires_at <= @p1", organization, write.Now);
         if (await write.NumberAsync("SELECT count(*) FROM invite WHERE organization_id = @p0", organization) > MostPerOrganization
             || await write.NumberAsync("SELECT count(*) FROM invite WHERE created_by_account_id = @p0 AND expires_at > @p1", write.Caller.SubjectId, write.Now) > MostPerInviter)

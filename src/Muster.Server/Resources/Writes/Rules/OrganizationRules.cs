@@ -72,13 +72,15 @@ internal sealed class MembershipRule : ResourceRule
     public override Task CreatedAsync(Write write, RowValues row, long id)
     {
         write.After.Callers = true;
-        return Task.CompletedTask;
+        return AuditAsync(write, [id], "membership.create", (name, role) => $"{name} as {role}");
     }
 
-    public override Task ChangingAsync(Write write, RowValues row, IReadOnlyList<long> ids)
+    public override async Task ChangingAsync(Write write, RowValues row, IReadOnlyList<long> ids)
     {
         TakeRole(row, "organization_membership_role");
-        return Task.CompletedTask;
+        await TakeTurnsAsync(write, ids);
+        if (row.Text("role") is { } role)
+            await AuditAsync(write, ids, "membership.change", (name, former) => former == role ? null : $"{name} from {former} to {role}");
     }
 
     public override async Task ChangedAsync(Write write, RowValues row, IReadOnlyList<long> ids)
@@ -91,8 +93,31 @@ internal sealed class MembershipRule : ResourceRule
     public override async Task RemovingAsync(Write write, IReadOnlyList<long> ids)
     {
         write.After.Callers = true;
+        await TakeTurnsAsync(write, ids);
         await CheckAdministratorsAsync(write, ids, "AND m.id NOT IN ({ids})");
+        await AuditAsync(write, ids, "membership.remove", (name, role) => $"{name}, who was {role}");
         await EndInvitesAsync(write, ids, "");
+    }
+
+    /// <summary>So that two administrators who remove each other at once do not both succeed.</summary>
+    private static async Task TakeTurnsAsync(Write write, IReadOnlyList<long> ids)
+    {
+        var organizations = await write.RowsOfAsync(ids, "SELECT DISTINCT organization_id FROM organization_membership WHERE id IN ({ids})", r => r.GetInt64(0));
+        foreach (var organization in organizations.Distinct().Order())
+            await write.Scope.TakeTurnAsync("organization_membership", organization);
+    }
+
+    /// <param name="detail">Of a user name and a role; null: nothing is to be said of this one.</param>
+    private static async Task AuditAsync(Write write, IReadOnlyList<long> ids, string what, Func<string, string, string?> detail)
+    {
+        var members = await write.RowsOfAsync(ids,
+            "SELECT m.organization_id, a.username, m.role FROM organization_membership m JOIN account a ON a.id = m.account_id WHERE m.id IN ({ids}) ORDER BY m.id",
+            r => (Organization: r.GetInt64(0), Detail: detail(r.GetString(1), r.GetString(2))));
+        foreach (var (organization, text) in members)
+        {
+            if (text is not null)
+                write.After.AuditedOfOrganizations.Add((what, organization, text));
+        }
     }
 
     private static async Task CheckAdministratorsAsync(Write write, IReadOnlyList<long> ids, string remaining)
