@@ -42,12 +42,16 @@ public sealed class DownloadConfigTests
         var expiry = DateTimeOffset.UtcNow.AddDays(2).ToString("yyyy-MM-ddTHH:mm:ss.000Z", System.Globalization.CultureInfo.InvariantCulture);
         async Task<string> KeyAsync(string? until) => (string)(await world.PostAsync("/download-config", new JsonObject
         {
-            ["appId"] = Id(fleet), ["version"] = "6.0.0", ["provisioningKeyExpiryDate"] = until,
+            ["appId"] = Id(fleet),
+            ["version"] = "6.0.0",
+            ["provisioningKeyExpiryDate"] = until,
         })).Json["apiKey"]!;
         var (limited, unlimited) = (await KeyAsync(expiry), await KeyAsync(null));
         async Task<int> RegisterAsync(string key) => (await world.PostAsync("/device/register", new JsonObject
         {
-            ["application"] = Id(fleet), ["uuid"] = Guid.NewGuid().ToString("N"), ["device_type"] = "raspberrypi4-64",
+            ["application"] = Id(fleet),
+            ["uuid"] = Guid.NewGuid().ToString("N"),
+            ["device_type"] = "raspberrypi4-64",
         }, key)).Status;
 
         Assert.Equal((201, 201), (await RegisterAsync(limited), await RegisterAsync(unlimited)));
