@@ -13,7 +13,8 @@ internal static class DeviceResources
     /// <summary>
     /// When continued silence changes the status, in SQL: <see cref="SilenceForecast"/> on the observer clock
     /// (<see cref="ObserverClock.SilenceLasts"/>), and the clock on the wall (<see cref="ObserverClock.WallOf"/>). A test
-    /// holds both together. {now} is the Unix ms of the question.
+    /// holds both together. {now} is the Unix ms of the question. Each LIMIT with the WHERE around it keeps SQLite from writing
+    /// the inner expressions out wherever the outer ones name them, which would take longer than the query.
     /// </summary>
     private static readonly string StatusChangesAt =
         $$"""
@@ -30,7 +31,7 @@ internal static class DeviceResources
             FROM (SELECT coalesce(dc.observed_poll, -1) AS poll, coalesce(dc.observed_contact, -1) AS contact, dc.last_contact_at, coalesce(dc.poll_interval_ms, 0) + oc.margin_ms AS silence,
               oc.resumed_at, oc.resumed_at_wall, oc.unclean_at, oc.outage + {{ObserverClock.RetryPatience}} AS patience, oc.offline_after_ms
              FROM device_contact dc CROSS JOIN observer_clock oc
-             WHERE dc.device_id = {t}.id AND dc.last_contact_at IS NOT NULL AND oc.node = (SELECT last.node FROM observer_clock last ORDER BY last.written_at DESC, last.node LIMIT 1)) k) s) o) due)
+             WHERE dc.device_id = {t}.id AND dc.last_contact_at IS NOT NULL AND oc.node = (SELECT last.node FROM observer_clock last ORDER BY last.written_at DESC, last.node LIMIT 1)) k LIMIT 1) s WHERE s.poll_lasts IS NOT NULL LIMIT 1) o WHERE o.at IS NOT NULL LIMIT 1) due WHERE due.wall IS NOT NULL)
         """;
 
     private const string CloudlinkControls = $"('BALENA_{ConfigValues.CloudlinkControl}', 'RESIN_{ConfigValues.CloudlinkControl}')";

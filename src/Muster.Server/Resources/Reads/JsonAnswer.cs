@@ -82,8 +82,10 @@ internal sealed class JsonAnswer(HttpContext context) : IDisposable
         else if (encoding is null)
         {
             context.Response.ContentLength = whole.Length;
+            // Handed on together: each write to the body itself would be a packet of its own.
             foreach (var part in whole)
-                await context.Response.Body.WriteAsync(part, cancellation);
+                context.Response.BodyWriter.Write(part.Span);
+            await context.Response.BodyWriter.FlushAsync(cancellation);
         }
         else
         {
