@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Globalization;
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
@@ -175,32 +176,113 @@ public sealed class DeviceSummaryTests(Browser browser, DeviceSummaryTests.Serve
     }
 
     [Fact]
-    public async Task Many_tags_and_variables_are_folded_and_found()
+    public async Task Two_hundred_tags_and_five_hundred_variables_are_folded_found_and_soon_shown()
     {
-        for (var i = 0; i < 30; i++)
-            await fleet.CreateAsync("application_environment_variable", new() { ["application"] = fleet.Id, ["name"] = $"NAME_{i:00}", ["value"] = $"value {i}" });
         var device = await fleet.AddDeviceAsync("lamp");
-        for (var i = 0; i < 25; i++)
-            await fleet.CreateAsync("device_tag", new() { ["device"] = device.Id, ["tag_key"] = $"tag-{i:00}", ["value"] = $"worth {i}" });
+        await Parallel.ForAsync(0, 500, new ParallelOptions { MaxDegreeOfParallelism = 8 }, async (i, _) =>
+        {
+            await fleet.CreateAsync("application_environment_variable", new() { ["application"] = fleet.Id, ["name"] = $"NAME_{i:000}", ["value"] = $"value {i}" });
+            if (i < 200)
+                await fleet.CreateAsync("device_tag", new() { ["device"] = device.Id, ["tag_key"] = $"tag-{i:000}", ["value"] = $"worth {i}" });
+        });
         var page = await OpenAsync(device);
+        foreach (var tab in (string[])["?tab=variables", ""])
+        {
+            var opened = Stopwatch.StartNew();
+            await page.OpenAsync($"/devices/{device.Uuid}{tab}");
+            Assert.True(opened.Elapsed < Machine.Stretched(TimeSpan.FromSeconds(5)), $"{tab} took {opened.Elapsed}");
+        }
+
         var tags = page.GetByRole(AriaRole.Region, new() { Name = "Tags" });
         await Expect(tags.GetByRole(AriaRole.Listitem)).ToHaveCountAsync(20);
-        await tags.GetByRole(AriaRole.Button, new() { Name = "Show all 25" }).ClickAsync();
-        await Expect(tags.GetByRole(AriaRole.Listitem)).ToHaveCountAsync(25);
-        await tags.GetByLabel("Filter the tags").FillAsync("WORTH 24");
-        await Expect(tags.GetByRole(AriaRole.Listitem)).ToHaveTextAsync(["tag-24: worth 24"]);
+        await page.EmulateMediaAsync(new() { Media = Media.Print });
+        await Expect(tags.GetByText("The first 20 of 200")).ToBeVisibleAsync();
+        await page.EmulateMediaAsync(new() { Media = Media.Screen });
+        await tags.GetByRole(AriaRole.Button, new() { Name = "Show all 200" }).ClickAsync();
+        await Expect(tags.GetByRole(AriaRole.Listitem)).ToHaveCountAsync(200);
+        await tags.GetByLabel("Filter the tags").FillAsync("WORTH 124");
+        await Expect(tags.GetByRole(AriaRole.Listitem)).ToHaveTextAsync(["tag-124: worth 124"]);
         await page.AssertAccessibleAsync();
 
         // The tab is a step of the browser's history.
         await page.GetByRole(AriaRole.Link, new() { Name = "Variables" }).ClickAsync();
         var environment = page.GetByRole(AriaRole.Region, new() { Name = "Environment for all services" });
         await Expect(environment.GetByRole(AriaRole.Row)).ToHaveCountAsync(1 + 25);
-        await environment.GetByLabel("Filter the variables").FillAsync("name_29");
+        await environment.GetByLabel("Filter the variables").FillAsync("name_329");
         await Expect(environment.GetByRole(AriaRole.Row)).ToHaveCountAsync(1 + 1);
         await page.GoBackAsync();
         await Expect(tags).ToBeVisibleAsync();
         await page.GoForwardAsync();
         await Expect(environment).ToBeVisibleAsync();
+    }
+
+    [Fact]
+    public async Task A_rejected_update_is_marked_beside_the_status_and_told_with_the_words_of_the_devices_log()
+    {
+        const string said = "Release rejected: unmet requirements of main: needs hw.device-type raspberrypi5";
+        var release = await fleet.ReleaseAsync("a1b2c3d4e5f60718293a4b5c6d7e8f9012345678", "main");
+        var device = await fleet.AddDeviceAsync("lamp");
+        await device.PollAsync();
+        await device.LogAsync(new JsonObject { ["message"] = said, ["timestamp"] = DateTimeOffset.UtcNow.ToUnixTimeMilliseconds(), ["isSystem"] = true });
+        await device.ReportAsync(release.Rejected());
+
+        var page = await browser.OpenAsync(server.Address);
+        await page.SignInAsync();
+        await page.OpenAsync($"/devices?fleet={fleet.Slug}");
+        var cell = page.GetByRole(AriaRole.Row).Filter(new() { HasText = "lamp" }).Locator("td.c-status");
+        await Expect(cell.Locator(".pill").First).ToHaveTextAsync("Reduced Functionality");
+        await Expect(cell.Locator("[data-trouble=rejected]")).ToHaveTextAsync("Update rejected");
+        await Expect(cell.Locator("[data-trouble]")).ToHaveAttributeAsync("title", new Regex("^The device rejected the release"));
+        // The mark takes the place of the reason: a row has room for two lines.
+        Assert.True(await cell.EvaluateAsync<bool>("cell => [...cell.children].every(e => e.getBoundingClientRect().bottom < cell.getBoundingClientRect().bottom - 2)"));
+
+        await page.OpenAsync($"/devices/{device.Uuid}");
+        await Expect(page.Locator(".heading .pill")).ToHaveTextAsync(["Reduced Functionality", "Update rejected"]);
+        var why = page.GetByRole(AriaRole.Region, new() { Name = "Why Reduced Functionality?" });
+        await Expect(why.Locator("[data-why-trouble=rejected]")).ToContainTextAsync("a service has requirements that it does not meet");
+        await Expect(why).ToContainTextAsync($"Its log says: {said}");
+        await Expect(why.GetByRole(AriaRole.Listitem).First).ToContainTextAsync("pin the device to a release that it can run");
+
+        await device.ReportAsync(release.Runs());
+        await Expect(page.Locator(".heading .pill")).ToHaveTextAsync(["Reduced Functionality"]);
+        await Expect(why).Not.ToContainTextAsync("Its log says");
+    }
+
+    [Fact]
+    public async Task On_paper_is_all_that_a_person_reads_and_nothing_that_a_person_presses()
+    {
+        var release = await fleet.ReleaseAsync("a1b2c3d4e5f60718293a4b5c6d7e8f9012345678", "main");
+        await fleet.CreateAsync("application_environment_variable", new() { ["application"] = fleet.Id, ["name"] = "MODE", ["value"] = "day" });
+        var device = await fleet.AddDeviceAsync("a-lamp-whose-name-is-long-enough-to-be-cut-in-every-narrow-column-that-shows-it");
+        await device.PollAsync();
+        await device.ReportAsync(release.Report(37, new() { ["cpu_usage"] = 42 }));
+        await fleet.CreateAsync("device_tag", new() { ["device"] = device.Id, ["tag_key"] = "place", ["value"] = "north pier" });
+        var name = fleet.Slug.Split('/')[1];
+        // As wide as a sheet of A4.
+        var page = await browser.OpenAsync(server.Address, ColorScheme.Dark, width: 794);
+        await page.SignInAsync();
+        foreach (var (path, text) in ((string, string)[])
+        [
+            ($"/devices/{device.Uuid}", "north pier"), ($"/devices/{device.Uuid}?tab=variables", "MODE"), ($"/devices/{device.Uuid}?tab=settings", "Location"), ($"/devices?fleet={fleet.Slug}", "shows-it"),
+            ("/?view=table", name), ("/?view=cards", name), ($"/organizations/{fleet.Slug.Split('/')[0]}", "administrator"), ("/account", "this one"), ("/audit", "Audit"),
+        ])
+        {
+            await page.EmulateMediaAsync(new() { Media = Media.Screen });
+            await page.OpenAsync(path);
+            await page.EmulateMediaAsync(new() { Media = Media.Print });
+            await Expect(page.Locator("main").GetByText(text).Filter(new() { Visible = true }).First).ToBeVisibleAsync();
+            var wrong = await page.EvaluateAsync<string[]>(
+                """
+                () => [...document.body.querySelectorAll("*")].filter(e => e.checkVisibility({ visibilityProperty: true }) && !e.closest(".visually-hidden, .visually-hidden-focusable")).flatMap(e => {
+                  const style = getComputedStyle(e);
+                  const isPressed = e.matches("header, nav, button, .btn, input, select, textarea, form, [popover], dialog") && !e.matches("th button, .chip .words");
+                  const isCut = e.textContent.trim() !== "" && style.display !== "inline" && (style.overflowX !== "visible" && e.scrollWidth > e.clientWidth + 1 || style.overflowY !== "visible" && e.scrollHeight > e.clientHeight + 1);
+                  return isPressed || isCut ? [`${isCut ? "cut" : "pressed"}: ${e.tagName} ${e.className} ${e.textContent.trim().slice(0, 40)}`] : [];
+                })
+                """);
+            Assert.True(wrong.Length == 0, $"{path}: {string.Join('\n', wrong)}");
+            Assert.Equal("rgb(255, 255, 255)", await page.EvaluateAsync<string>("getComputedStyle(document.body).backgroundColor"));
+        }
     }
 
     [Theory]

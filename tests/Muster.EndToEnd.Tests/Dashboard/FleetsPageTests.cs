@@ -204,6 +204,60 @@ public sealed class FleetsPageTests(Browser browser, FleetsPageTests.Running run
     }
 
     [Fact]
+    public async Task The_thirteenth_fleet_makes_a_table_of_the_cards_unless_the_address_says_otherwise()
+    {
+        await server.RunAsync("user", "add", "tess@muster.test", "--password", Password, "--organization", "many", "--role", "developer");
+        using var fleet = await TestFleet.CreateAsync(server, "many-07", "many");
+        try
+        {
+            await (await fleet.AddDeviceAsync("first")).PollAsync();
+            var model = (await fleet.RowsAsync($"application({fleet.Id})?$select=is_for__device_type,application_type"))[0]!;
+            Task AddFleetAsync(int number) => fleet.CreateAsync("application", new JsonObject
+            {
+                ["app_name"] = $"many-{number:00}",
+                ["organization"] = fleet.Organization,
+                ["is_for__device_type"] = (long)model["is_for__device_type"]!["__id"]!,
+                ["application_type"] = (long)model["application_type"]!["__id"]!,
+            });
+            foreach (var number in Enumerable.Range(1, 12).Where(n => n != 7))
+                await AddFleetAsync(number);
+
+            var page = await browser.OpenAsync(server.Address);
+            await page.SignInAsync("tess@muster.test", Password);
+            await page.UntilLiveAsync();
+            var (cards, rows) = (page.Locator("article[data-fleet]"), page.Locator("tr[data-fleet]"));
+            await Expect(cards).ToHaveCountAsync(12);
+            await Expect(rows).ToHaveCountAsync(0);
+            await AddFleetAsync(13);
+            await Expect(rows.Locator("th")).ToHaveTextAsync([.. Enumerable.Range(1, 13).Select(n => $"many-{n:00}")]);
+            await Expect(cards).ToHaveCountAsync(0);
+            await Expect(page.GetByLabel("Show as")).ToHaveValueAsync("table");
+            await page.AssertAccessibleAsync();
+
+            await page.GetByLabel("Sort").SelectOptionAsync("devices");
+            await Expect(rows.First).ToHaveAttributeAsync("data-fleet", fleet.Slug);
+            await Expect(rows.First.Locator("[data-status=reduced-functionality]")).ToHaveTextAsync("1 Reduced Functionality");
+            await page.SetViewportSizeAsync(360, 740);
+            Assert.Equal(360, await page.EvaluateAsync<int>("document.documentElement.scrollWidth"));
+            await page.SetViewportSizeAsync(1400, 900);
+            await page.GetByLabel("Show as").SelectOptionAsync("cards");
+            await Expect(cards).ToHaveCountAsync(13);
+            await Expect(cards.First).ToHaveAttributeAsync("data-fleet", fleet.Slug);
+            await page.WaitForURLAsync(url => new Uri(url).Query is var query && query.Contains("view=cards") && query.Contains("sort=devices"));
+
+            await page.OpenAsync("/?q=many-1&view=table");
+            await Expect(rows.Locator("th")).ToHaveTextAsync(["many-10", "many-11", "many-12", "many-13"]);
+            await page.OpenAsync("/?q=many-1&view=cards");
+            await Expect(cards).ToHaveCountAsync(4);
+        }
+        finally
+        {
+            // The other tests' administrator sees all fleets, and expects cards.
+            await fleet.DeleteAsync($"application?$filter=organization eq {fleet.Organization}");
+        }
+    }
+
+    [Fact]
     public async Task An_observer_sees_the_counts_and_no_action()
     {
         using var fleet = await TestFleet.CreateAsync(server, "watched");

@@ -34,9 +34,13 @@ internal static class Pages
         await page.EvaluateAsync(Axe.Value);
         var findings = await page.EvaluateAsync<JsonElement>(
             """
-            async () => (await axe.run()).violations
-              .filter(v => v.impact === 'serious' || v.impact === 'critical')
-              .map(v => `${v.id}: ${v.help} at ${v.nodes.slice(0, 3).map(n => n.target.join(' ') + ' ' + (n.any[0]?.message ?? '')).join('; ')}`)
+            async () => {
+              // A button that just changed is on its way from one colour to the other.
+              await Promise.allSettled(document.getAnimations().filter(a => Number.isFinite(a.effect.getComputedTiming().endTime)).map(a => a.finished));
+              return (await axe.run()).violations
+                .filter(v => v.impact === 'serious' || v.impact === 'critical')
+                .map(v => `${v.id}: ${v.help} at ${v.nodes.slice(0, 3).map(n => n.target.join(' ') + ' ' + (n.any[0]?.message ?? '')).join('; ')}`);
+            }
             """);
         var told = string.Join('\n', findings.EnumerateArray().Select(f => f.GetString()));
         Assert.True(told.Length == 0, told);

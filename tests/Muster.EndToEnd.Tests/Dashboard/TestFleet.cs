@@ -24,22 +24,23 @@ internal sealed class TestFleet : IDisposable
 
     public string Slug { get; }
 
-    public static async Task<TestFleet> CreateAsync(ServerProcess server, string name)
+    /// <param name="organization">Handle; null for the administrator's own.</param>
+    public static async Task<TestFleet> CreateAsync(ServerProcess server, string name, string? organization = null)
     {
         var http = new HttpClient { BaseAddress = server.Address };
         using var login = await http.PostAsJsonAsync("/login_", new { username = ServerProcess.Email, password = ServerProcess.Password });
         http.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", await login.Content.ReadAsStringAsync());
-        var organization = (long)(await RowsAsync(http, "organization?$select=id&$top=1"))[0]!["id"]!;
+        var owner = (long)(await RowsAsync(http, organization is null ? "organization?$select=id&$top=1" : $"organization?$select=id&$filter=handle eq '{organization}'"))[0]!["id"]!;
         var type = (long)(await RowsAsync(http, "device_type?$select=id&$filter=slug eq 'raspberrypi4-64'"))[0]!["id"]!;
         var fleetType = (long)(await RowsAsync(http, "application_type?$select=id&$filter=slug eq 'microservices'"))[0]!["id"]!;
         var fleet = await SendAsync(http, HttpMethod.Post, "/v7/application", new JsonObject
         {
             ["app_name"] = name,
-            ["organization"] = organization,
+            ["organization"] = owner,
             ["is_for__device_type"] = type,
             ["application_type"] = fleetType,
         });
-        return new(http, organization, (long)fleet!["id"]!, (string)fleet["slug"]!);
+        return new(http, owner, (long)fleet!["id"]!, (string)fleet["slug"]!);
     }
 
     /// <summary>A device that was registered in the field's way and is not yet heard of.</summary>
@@ -146,15 +147,15 @@ internal sealed record TestRelease(string Fleet, string Commit, string Service, 
     /// <summary>A report that all of it runs.</summary>
     public JsonObject Runs() => Report("done", new() { ["image"] = Image, ["status"] = "Running" }, []);
 
-    private JsonObject Report(string status, JsonObject service, JsonObject state)
+    /// <summary>A report that the device cannot run it; of its services such a report says nothing.</summary>
+    public JsonObject Rejected() => Report(new JsonObject { ["update_status"] = "rejected" }, []);
+
+    private JsonObject Report(string status, JsonObject service, JsonObject state) =>
+        Report(new JsonObject { ["update_status"] = status, ["services"] = new JsonObject { [Service] = service } }, state);
+
+    private JsonObject Report(JsonObject release, JsonObject state)
     {
-        state["apps"] = new JsonObject
-        {
-            [Fleet] = new JsonObject
-            {
-                ["releases"] = new JsonObject { [Commit] = new JsonObject { ["update_status"] = status, ["services"] = new JsonObject { [Service] = service } } },
-            },
-        };
+        state["apps"] = new JsonObject { [Fleet] = new JsonObject { ["releases"] = new JsonObject { [Commit] = release } } };
         return state;
     }
 }
