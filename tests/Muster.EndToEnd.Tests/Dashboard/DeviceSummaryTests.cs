@@ -234,7 +234,12 @@ public sealed class DeviceSummaryTests(Browser browser, DeviceSummaryTests.Serve
         await Expect(cell.Locator("[data-trouble=rejected]")).ToHaveTextAsync("Update rejected");
         await Expect(cell.Locator("[data-trouble]")).ToHaveAttributeAsync("title", new Regex("^The device rejected the release"));
         // The mark takes the place of the reason: a row has room for two lines.
-        Assert.True(await cell.EvaluateAsync<bool>("cell => [...cell.children].every(e => e.getBoundingClientRect().bottom < cell.getBoundingClientRect().bottom - 2)"));
+        const string fits = "cell => [...cell.children].every(e => e.scrollWidth <= e.clientWidth && e.getBoundingClientRect().bottom < cell.getBoundingClientRect().bottom - 2)";
+        Assert.True(await cell.EvaluateAsync<bool>(fits));
+        await page.SetViewportSizeAsync(360, 740);
+        await Expect(cell.Locator("[data-trouble]")).ToBeVisibleAsync();
+        Assert.True(await cell.EvaluateAsync<bool>(fits));
+        await page.SetViewportSizeAsync(1400, 900);
 
         await page.OpenAsync($"/devices/{device.Uuid}");
         await Expect(page.Locator(".heading .pill")).ToHaveTextAsync(["Reduced Functionality", "Update rejected"]);
@@ -264,7 +269,7 @@ public sealed class DeviceSummaryTests(Browser browser, DeviceSummaryTests.Serve
         foreach (var (path, text) in ((string, string)[])
         [
             ($"/devices/{device.Uuid}", "north pier"), ($"/devices/{device.Uuid}?tab=variables", "MODE"), ($"/devices/{device.Uuid}?tab=settings", "Location"), ($"/devices?fleet={fleet.Slug}", "shows-it"),
-            ("/?view=table", name), ("/?view=cards", name), ($"/organizations/{fleet.Slug.Split('/')[0]}", "administrator"), ("/account", "this one"), ("/audit", "Audit"),
+            ("/?view=table", name), ("/?view=cards", name), ($"/organizations/{fleet.Slug.Split('/')[0]}", "paid, device allowance unlimited"), ("/account", "this one"), ("/audit", "Audit"),
         ])
         {
             await page.EmulateMediaAsync(new() { Media = Media.Screen });
@@ -281,6 +286,8 @@ public sealed class DeviceSummaryTests(Browser browser, DeviceSummaryTests.Serve
                 })
                 """);
             Assert.True(wrong.Length == 0, $"{path}: {string.Join('\n', wrong)}");
+            // Also of one who looks at dark pages.
+            await Expect(page.Locator("html")).ToHaveAttributeAsync("data-bs-theme", "light");
             Assert.Equal("rgb(255, 255, 255)", await page.EvaluateAsync<string>("getComputedStyle(document.body).backgroundColor"));
         }
     }
