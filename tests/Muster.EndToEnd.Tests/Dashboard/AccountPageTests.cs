@@ -61,7 +61,9 @@ public sealed class AccountPageTests(Browser browser, AccountPageTests.Server st
     public async Task An_API_key_is_shown_once_and_ends_on_its_date_which_can_be_changed()
     {
         await server.RunAsync("user", "add", "karl@muster.test", "--password", Password);
-        var page = await browser.OpenAsync(server.Address, ColorScheme.Dark, width: 360);
+        var page = await browser.OpenFarAwayAsync(server.Address);
+        await page.EmulateMediaAsync(new() { ColorScheme = ColorScheme.Dark });
+        await page.SetViewportSizeAsync(360, 740);
         await page.SignInAsync("karl@muster.test", Password);
         await page.OpenAsync("/account");
         var keys = page.GetByRole(AriaRole.Region, new() { Name = "API keys" });
@@ -81,7 +83,7 @@ public sealed class AccountPageTests(Browser browser, AccountPageTests.Server st
         // A year that is typed is the year 2, 20 and 203 first: the key must not end in them.
         await row.GetByRole(AriaRole.Button, new() { Name = "Change when backup script expires" }).ClickAsync();
         await page.AssertAccessibleAsync();
-        await row.GetByLabel("Expiry date of backup script").PressSequentiallyAsync("02022030");
+        await row.GetByLabel("Expiry date of backup script").PressSequentiallyAsync("02022030", new() { Delay = 100 });
         Assert.Equal(HttpStatusCode.OK, await StatusAsync(key));
         await row.GetByRole(AriaRole.Button, new() { Name = "Save" }).ClickAsync();
         await Expect(row).ToContainTextAsync("2030-02-02 UTC");
