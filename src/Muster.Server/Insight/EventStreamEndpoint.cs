@@ -39,8 +39,12 @@ internal static class EventStreamEndpoint
 
         try
         {
-            if (onlyDevice is not null)
-                Callers.ConnectionOf(context).Require(_ => ValueTask.FromResult(presence.TryFind(device, out var now) && presence.DeviceId(now) == onlyDevice));
+            if (onlyDevice is { } wanted)
+            {
+                Callers.ConnectionOf(context).Require(async cancellation =>
+                    presence.TryFind(device!, out var now) && presence.DeviceId(now) == wanted && await sight.CanSeeAsync(caller, presence.FleetId(now), wanted, cancellation));
+            }
+
             if (onlyFleet is { } id && presence.HasFleet(id))
                 Callers.ConnectionOf(context).Require(_ => ValueTask.FromResult(presence.HasFleet(id)));
             await streams.RunAsync(context, caller, secret, new(onlyFleet, onlyDevice), after);

@@ -138,7 +138,7 @@ public sealed class OpenVpnGatewayTests(ITestOutputHelper output)
     }
 
     [Fact]
-    public async Task A_wrong_key_is_refused_late_and_disturbs_nobody()
+    public async Task A_wrong_key_is_refused_late_and_disturbs_nobody_and_a_revoked_one_ends_its_tunnel()
     {
         var delay = TimeSpan.FromSeconds(3);
         await using var network = await TunnelNetwork.StartGatewayAsync($"--Cloudlink:OpenVpn:DenyDelay={delay}");
@@ -152,6 +152,13 @@ public sealed class OpenVpnGatewayTests(ITestOutputHelper output)
         Assert.Equal(["connected"], (await device.CloudlinkHistoryAsync()).Select(transition => transition.To));
         Assert.Empty(await stranger.CloudlinkHistoryAsync());
         Assert.DoesNotContain(stranger.Key, network.Server.Output, StringComparison.Ordinal);
+
+        pretender.Kill();
+        await network.JsonAsync("DELETE", $"/v7/api_key?$filter=is_of__actor/any(a:a/is_of__device/any(d:d/uuid eq '{device.Uuid}'))");
+        await device.UntilConnectedAsync(false);
+        // It comes back by itself, and is not let in.
+        await UntilAsync(() => Task.FromResult(device.Client.Refusals > 0), "not refused after its key was revoked");
+        Assert.Equal(["connected", "disconnected"], (await device.CloudlinkHistoryAsync()).Select(transition => transition.To));
     }
 
     [Theory]

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
+using System.Net.Http.Json;
 using System.Text.Json.Nodes;
 using Muster.EndToEnd.Tests.Dashboard;
 using Muster.Tests.Storage;
@@ -119,6 +120,39 @@ public sealed class SshGatewayTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task An_open_session_ends_with_the_right_to_it_whatever_flows_through_it()
+    {
+        await AddKeyAsync();
+        var stays = await UntilAsync(() => OpenAsync(username, KeyFile), session => session is not null);
+        foreach (var ending in (string[])["key removed", "membership removed", "device moved away"])
+        {
+            var name = ending.Split(' ')[0];
+            await server.RunAsync("user", "add", $"{name}@muster.test", "--password", "a long password", "--organization", fleet.Slug.Split('/')[0], "--role", "operator");
+            var file = Path.Combine(folder, name);
+            await RunAsync("/usr/bin/ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", file);
+            using var person = await LogInAsync($"{name}@muster.test");
+            var key = await AddKeyAsync(person, file);
+            using var session = (await UntilAsync(() => OpenAsync(name, file), session => session is not null))!;
+
+            await (ending switch
+            {
+                "key removed" => (Task)person.DeleteAsync($"/v7/user__has__public_key({key})"),
+                "membership removed" => fleet.DeleteAsync($"organization_membership?$filter=user/any(u:u/username eq '{name}')"),
+                _ => fleet.MoveAwayAsync(device),
+            });
+
+            // It has said things all the time, up to its end.
+            await session.StandardOutput.ReadToEndAsync().WaitAsync(Patience);
+            await session.WaitForExitAsync().WaitAsync(Patience);
+            Assert.True(session.ExitCode == 255, ending);
+        }
+
+        Assert.False(stays!.HasExited);
+        Assert.Equal("flows", await stays.StandardOutput.ReadLineAsync().WaitAsync(Patience));
+        await EndAsync(stays);
+    }
+
+    [Fact]
     public async Task A_device_with_another_host_key_is_not_entered_in_silence()
     {
         await AddKeyAsync();
@@ -145,14 +179,53 @@ public sealed class SshGatewayTests : IAsyncLifetime
         "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR",
     ];
 
+    /// <summary>A session in which the device says something every moment; null when the person is not let in (yet).</summary>
+    private async Task<Process?> OpenAsync(string name, string keyFile)
+    {
+        string[] options = [.. Options];
+        options[Array.IndexOf(options, KeyFile)] = keyFile;
+        var session = Process.Start(new ProcessStartInfo("/usr/bin/ssh", [.. options, $"{name}@127.0.0.1", $"host {device.Uuid} while sleep 0.1; do echo flows; done"]) { RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true })!;
+        if (await session.StandardOutput.ReadLineAsync().WaitAsync(Patience) == "flows")
+            return session;
+        await EndAsync(session);
+        return null;
+    }
+
+    private static async Task EndAsync(Process session)
+    {
+        session.Kill();
+        await session.WaitForExitAsync();
+        session.Dispose();
+    }
+
     private static JsonArray Entries(JsonNode? audit) => audit!["entries"]!.AsArray();
 
-    private async Task<long> AddKeyAsync() => (long)(await fleet.CreateAsync("user__has__public_key", new()
+    private async Task<long> AddKeyAsync()
     {
-        ["user"] = (long)(await fleet.GetAsync("/user/v1/whoami"))!["id"]!,
-        ["title"] = "laptop",
-        ["public_key"] = (await File.ReadAllTextAsync(KeyFile + ".pub")).Trim(),
-    }))!["id"]!;
+        using var http = Of(fleet.Token);
+        return await AddKeyAsync(http, KeyFile);
+    }
+
+    private static async Task<long> AddKeyAsync(HttpClient person, string keyFile)
+    {
+        using var made = await person.PostAsJsonAsync("/v7/user__has__public_key", new
+        {
+            user = (long)(await person.GetFromJsonAsync<JsonNode>("/user/v1/whoami"))!["id"]!,
+            title = "laptop",
+            public_key = (await File.ReadAllTextAsync(keyFile + ".pub")).Trim(),
+        });
+        Assert.True(made.IsSuccessStatusCode);
+        return (long)(await made.Content.ReadFromJsonAsync<JsonNode>())!["id"]!;
+    }
+
+    private async Task<HttpClient> LogInAsync(string email)
+    {
+        using var http = new HttpClient { BaseAddress = server.Address };
+        using var login = await http.PostAsJsonAsync("/login_", new { username = email, password = "a long password" });
+        return Of(await login.Content.ReadAsStringAsync());
+    }
+
+    private HttpClient Of(string token) => new() { BaseAddress = server.Address, DefaultRequestHeaders = { Authorization = new("Bearer", token) } };
 
     private Task<(int Code, string Text)> SshAsync(string? command, params string[] options)
     {

@@ -1,3 +1,5 @@
+using System.Net.WebSockets;
+using System.Text;
 using System.Text.Json.Nodes;
 using Microsoft.Playwright;
 using Muster.EndToEnd.Tests.Cloudlink;
@@ -9,6 +11,8 @@ namespace Muster.EndToEnd.Tests.Dashboard;
 /// <summary>The terminal on a device's page, with a real browser at one end and a real SSH server at the other.</summary>
 public sealed class TerminalTests(Browser browser) : IAsyncLifetime
 {
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(90);
+
     private readonly ReachableDevices tunnel = new();
     private readonly string folder = Directory.CreateTempSubdirectory("muster-terminal-").FullName;
     private ServerProcess server = null!;
@@ -158,6 +162,33 @@ public sealed class TerminalTests(Browser browser) : IAsyncLifetime
         await Expect(observer.Locator("muster-terminal")).ToHaveCountAsync(0);
     }
 
+    [Fact]
+    public async Task A_terminal_ends_with_the_right_to_it_whatever_flows_through_it()
+    {
+        foreach (var ending in (string[])["signed out", "membership removed", "device moved away"])
+        {
+            var name = ending.Split(' ')[0];
+            await server.RunAsync("user", "add", $"{name}@muster.test", "--password", "a long password", "--organization", fleet.Slug.Split('/')[0], "--role", "operator");
+            page = await browser.OpenAsync(server.Address);
+            await page.SignInAsync($"{name}@muster.test", "a long password");
+            // A client that stays, whatever the pages of the same person do.
+            using var socket = await OpenSocketAsync();
+            await socket.SendAsync(Encoding.ASCII.GetBytes("while sleep 0.1; do echo flows; done\r"), WebSocketMessageType.Binary, endOfMessage: true, CancellationToken.None);
+            await UntilSaidAsync(socket, "\nflows");
+
+            await (ending switch
+            {
+                "signed out" => (Task)page.GotoAsync("/logout"),
+                "membership removed" => fleet.DeleteAsync($"organization_membership?$filter=user/any(u:u/username eq '{name}')"),
+                _ => fleet.MoveAwayAsync(device),
+            });
+
+            await UntilSaidAsync(socket, "Your session is over, or your role does not allow this any more.");
+            Assert.Equal(WebSocketMessageType.Close, (await socket.ReceiveAsync(new byte[64], CancellationToken.None).WaitAsync(Patience)).MessageType);
+            await page.Context.CloseAsync();
+        }
+    }
+
     public async ValueTask DisposeAsync()
     {
         fleet.Dispose();
@@ -178,6 +209,31 @@ public sealed class TerminalTests(Browser browser) : IAsyncLifetime
         page = await browser.OpenAsync(server.Address);
         await page.SignInAsync();
         await page.OpenAsync($"/devices/{device.Uuid}?tab=terminal");
+    }
+
+    /// <summary>The terminal's WebSocket with the cookies of the page's person, when the terminal is open.</summary>
+    private async Task<ClientWebSocket> OpenSocketAsync()
+    {
+        var socket = new ClientWebSocket();
+        socket.Options.SetRequestHeader("Cookie", string.Join("; ", (await page.Context.CookiesAsync()).Select(cookie => $"{cookie.Name}={cookie.Value}")));
+        socket.Options.SetRequestHeader("Origin", server.Address.ToString().TrimEnd('/'));
+        await socket.ConnectAsync(new UriBuilder(server.Address) { Scheme = "ws", Path = $"/dashboard/devices/{device.Uuid}/terminal" }.Uri, CancellationToken.None);
+        await UntilSaidAsync(socket, "\"open\"");
+        return socket;
+    }
+
+    /// <summary>Reads on until a message holds the text.</summary>
+    private static async Task UntilSaidAsync(ClientWebSocket socket, string text)
+    {
+        using var limit = new CancellationTokenSource(Patience);
+        var buffer = new byte[64 * 1024];
+        var said = new StringBuilder();
+        while (!said.ToString().Contains(text, StringComparison.Ordinal))
+        {
+            var received = await socket.ReceiveAsync(buffer, limit.Token);
+            Assert.True(received.MessageType is not WebSocketMessageType.Close, $"closed, and did not say '{text}': {said}");
+            said.Append(Encoding.UTF8.GetString(buffer, 0, received.Count));
+        }
     }
 
     private async Task PutEngineAsync(string script)

@@ -61,6 +61,15 @@ internal sealed class TestFleet : IDisposable
         return new(http.BaseAddress!, uuid, (long)device!["id"]!, (string)device["api_key"]!);
     }
 
+    /// <summary>Moves a device to a new organization, in which nobody is but who made the fleet.</summary>
+    public async Task MoveAwayAsync(TestDevice device)
+    {
+        var organization = (long)(await CreateAsync("organization", new() { ["name"] = "Elsewhere" }))!["id"]!;
+        var type = (long)(await RowsAsync($"application({Id})?$select=is_for__device_type"))[0]!["is_for__device_type"]!["__id"]!;
+        var away = (long)(await CreateAsync("application", new() { ["app_name"] = "away", ["organization"] = organization, ["is_for__device_type"] = type }))!["id"]!;
+        await ChangeAsync($"device({device.Id})", new() { ["belongs_to__application"] = away });
+    }
+
     /// <summary>A successful release with one service, made as a builder does.</summary>
     public async Task<TestRelease> ReleaseAsync(string commit, string serviceName)
     {

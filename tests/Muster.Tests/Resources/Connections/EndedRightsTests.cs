@@ -8,6 +8,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Muster.Core.Access;
 using Muster.Protocol.Cloudlink;
 using Muster.Server.Dashboard.Actions;
+using Muster.Server.Presence;
 using Muster.Server.Resources.Connections;
 using Muster.Tests.Cloudlink;
 using Muster.Tests.Cloudlink.Access;
@@ -29,7 +30,7 @@ public sealed class EndedRightsTests
 
     private static readonly string[] OfPerson = ["sign-out", "password", "account removed", "membership removed", "role lowered", "key revoked", "key expired"];
 
-    public static TheoryData<string> Endings => [.. OfPerson, "device deleted", "fleet deleted"];
+    public static TheoryData<string> Endings => [.. OfPerson, "device moved away", "device deleted", "fleet deleted"];
 
     [Theory, MemberData(nameof(Endings))]
     public async Task Streams_and_tunnels_end_with_the_right_to_them(string ending)
@@ -50,7 +51,7 @@ public sealed class EndedRightsTests
 
         string[] expected = ending switch
         {
-            "device deleted" => ["events of the device", "log", "tunnel"],
+            "device moved away" or "device deleted" => ["events of the device", "log", "tunnel"],
             "fleet deleted" => ["events of the device", "events of the fleet", "log", "tunnel"],
             _ => [.. theirs.Keys],
         };
@@ -245,11 +246,20 @@ public sealed class EndedRightsTests
             "role lowered" => (await server.Server.SendAsync("PATCH", membership, server.Admin, new JsonObject { ["muster_role"] = "observer" })).Status,
             "key revoked" => (await server.Server.SendAsync("DELETE", "/v7/api_key?$filter=name eq 'theirs'", person.Token)).Status,
             "key expired" => (await server.Server.SendAsync("PATCH", "/v7/api_key?$filter=name eq 'theirs'", person.Token, new JsonObject { ["expiry_date"] = "2020-01-01T00:00:00Z" })).Status,
+            "device moved away" => await MoveAwayAsync(server, device),
             "device deleted" => (await server.Server.SendAsync("DELETE", $"/v7/device({device.Id})", server.Admin)).Status,
             "fleet deleted" => (await server.Server.SendAsync("DELETE", $"/v7/application({device.FleetId})", server.Admin)).Status,
             _ => throw new ArgumentOutOfRangeException(nameof(ending)),
         };
         Assert.Equal(200, status);
+    }
+
+    /// <summary>To a fleet of an organization in which nobody is but the server's administrator.</summary>
+    private static async Task<int> MoveAwayAsync(ServerWithFleet server, FixtureDevice device)
+    {
+        var elsewhere = await server.Fixture.AddFleetAsync();
+        await server.Presence.ChangedAsync(new InputChange("fleet") { Fleets = [elsewhere.Id] });
+        return (await server.Server.SendAsync("PATCH", $"/v7/device({device.Id})", server.Admin, new JsonObject { ["belongs_to__application"] = elsewhere.Id })).Status;
     }
 
     private static async Task EndDeviceAsync(ServerWithFleet server, string ending, FixtureDevice device)
