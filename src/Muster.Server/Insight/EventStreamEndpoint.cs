@@ -45,7 +45,8 @@ internal static class EventStreamEndpoint
                     presence.TryFind(device!, out var now) && presence.DeviceId(now) == wanted && await sight.CanSeeAsync(caller, presence.FleetId(now), wanted, cancellation));
             }
 
-            if (onlyFleet is { } id && presence.HasFleet(id))
+            // The end of a fleet that the caller does not see is none of its business.
+            if (onlyFleet is { } id && presence.HasFleet(id) && await sight.CanSeeFleetAsync(caller, id, context.RequestAborted))
                 Callers.ConnectionOf(context).Require(_ => ValueTask.FromResult(presence.HasFleet(id)));
             await streams.RunAsync(context, caller, secret, new(onlyFleet, onlyDevice), after);
         }

@@ -16,8 +16,14 @@ internal sealed class Sight(Database database)
     /// <summary>A device that is gone is seen by its former fleet's people as long as the fleet is there.</summary>
     public async ValueTask<bool> CanSeeAsync(Caller caller, long fleetId, long deviceId, CancellationToken cancellation) => ReadScope.Of(caller).Kind switch
     {
-        ReadScopeKind.Everything or ReadScopeKind.Service => true,
         ReadScopeKind.Device => caller.SubjectId == deviceId,
+        _ => await CanSeeFleetAsync(caller, fleetId, cancellation),
+    };
+
+    /// <summary>Whether the caller sees all devices of the fleet.</summary>
+    public async ValueTask<bool> CanSeeFleetAsync(Caller caller, long fleetId, CancellationToken cancellation) => ReadScope.Of(caller).Kind switch
+    {
+        ReadScopeKind.Everything or ReadScopeKind.Service => true,
         ReadScopeKind.Memberships => await OrganizationAsync(fleetId, cancellation) is { } organization && AccessRule.Has(caller, Role.Observer, organization),
         _ => false,
     };

@@ -256,6 +256,23 @@ public sealed class ActionQueueTests
         Assert.Equal(3, (await ActionsAsync(server)).Count);
     }
 
+    [Theory, MemberData(nameof(TestDatabases.Kinds), MemberType = typeof(TestDatabases))]
+    public async Task Its_end_holds_for_those_who_queue_at_once(string kind)
+    {
+        await using var server = await ServerWithFleet.StartAsync(kind, builder =>
+        {
+            builder.Configuration["Cloudlink:QueuedPerDevice"] = "2";
+            builder.Configuration["Cloudlink:QueuedActions"] = "3";
+        });
+        FixtureDevice[] devices = [await server.AddDeviceAsync(), await server.AddDeviceAsync(), await server.AddDeviceAsync()];
+        var answers = await Task.WhenAll(Enumerable.Range(0, 12).Select(i =>
+            QueueAsync(server, server.Admin, "/supervisor/v1/blink?muster_queue=true", new() { ["uuid"] = devices[i % 3].Uuid })));
+        Assert.Equal(9, answers.Count(a => a.Status == 429));
+        var queued = await ActionsAsync(server);
+        Assert.Equal(3, queued.Count);
+        Assert.All(queued.CountBy(a => (string)a!["device_uuid"]!), d => Assert.InRange(d.Value, 1, 2));
+    }
+
     [Fact]
     public async Task Only_those_who_may_act_queue_and_only_those_who_see_the_device_read_of_it()
     {

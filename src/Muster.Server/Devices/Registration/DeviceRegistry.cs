@@ -51,6 +51,7 @@ internal sealed class DeviceRegistry(Database database, FleetPresence presence, 
                         return RegistrationOutcome.NotOpen;
                     if (await ScalarAsync(write, "SELECT actor_id FROM api_key WHERE key_hash = @p0", cancellation, Keys.Hash(key)) is long owner)
                         return owner == actor ? RegistrationOutcome.Done : RegistrationOutcome.KeyTaken;
+                    await write.TakeTurnAsync("api_key", actor);
                     if (isExchange && (await ScalarAsync(write, "SELECT count(*) FROM api_key WHERE actor_id = @p0", cancellation, actor)) is >= (long)MaxKeys)
                         return RegistrationOutcome.TooManyKeys;
                     await InsertKeyAsync(write, actor, key, name, description, cancellation);

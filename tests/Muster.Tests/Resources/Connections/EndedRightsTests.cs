@@ -62,6 +62,23 @@ public sealed class EndedRightsTests
         clients.ForEach(client => client.Dispose());
     }
 
+    [Fact]
+    public async Task The_stream_of_a_fleet_that_its_reader_does_not_see_tells_nothing_of_the_fleets_end()
+    {
+        await using var server = await ServerWithFleet.StartAsync();
+        await server.AddDeviceAsync();
+        var elsewhere = await server.Fixture.AddFleetAsync();
+        var query = $"?fleet={server.Fleet.Id}";
+        var strangers = await EventsAsync(server, await server.LogInAsAsync(Role.Administrator, elsewhere), query);
+        var members = await EventsAsync(server, await server.LogInAsAsync(Role.Observer), query);
+        Assert.Equal(200, (await server.Server.SendAsync("DELETE", $"/v7/application({server.Fleet.Id})", server.Admin)).Status);
+        await EndsAsync("events of the fleet", members);
+        // Both are looked at in one round; what is to end has ended.
+        await Task.Delay(TimeSpan.FromSeconds(1));
+        Assert.False(strangers.IsCompleted);
+        clients.ForEach(client => client.Dispose());
+    }
+
     [Theory, InlineData("key revoked"), InlineData("key expired"), InlineData("device deleted")]
     public async Task What_a_device_holds_open_ends_with_its_key(string ending)
     {

@@ -29,6 +29,7 @@ internal sealed class QueuedActions(Database database, IOptions<CloudlinkOptions
     public Task<List<(QueuedAction Action, bool IsNew)>> AddAsync(ActionWish wish, IReadOnlyList<DeviceLink> devices, CancellationToken cancellation) => database.WriteAsync(
         async write =>
         {
+            await write.TakeTurnAsync("queued_action", 0);
             var total = await CountAsync(write, "SELECT count(*) FROM queued_action WHERE state = 'queued'");
             List<(QueuedAction, bool)> actions = [];
             foreach (var device in devices)
