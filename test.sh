@@ -49,8 +49,14 @@ results=$(mktemp -d)
 trap 'rm -rf "$results"' EXIT
 
 # The clients' packages are the longest wait of all and need no processor: fetched while the rest is built and tested.
-tests/clients/run.sh --list >"$results/clients.log" 2>&1 </dev/null &
-clients=$!
+{ tests/clients/run.sh --list || tail -n 5 "$results/clients.log" >&2; touch "$results/clients"; } >"$results/clients.log" 2>"$results/clients.err" </dev/null &
+wait_for_clients() {
+  for _ in {1..900}; do
+    [ ! -e "$results/clients" ] || break
+    sleep 1
+  done
+  cat "$results/clients.err"
+}
 
 echo "Building"
 if ! dotnet build Muster.slnx --configuration Release --nologo --verbosity quiet </dev/null; then
@@ -58,17 +64,15 @@ if ! dotnet build Muster.slnx --configuration Release --nologo --verbosity quiet
   finish
 fi
 
-# Looked at while the first tests run, which leave the processors some time.
-dotnet format Muster.slnx --no-restore --verify-no-changes --verbosity quiet >"$results/format.log" 2>&1 </dev/null &
-format=$!
-
-# One project of tests; adds what its report counts. A run that ends without a report is one failure.
+# One project of tests.
 run_tests() {
-  local name=$1 report="$results/$1.trx" counters
-  echo "Testing: $name"
-  "tests/$name/bin/Release/net10.0/$name" --progress off --ansi off --timeout 35m \
-    --results-directory "$results" --report-xunit-trx --report-xunit-trx-filename "$name.trx" </dev/null
-  local code=$?
+  "tests/$1/bin/Release/net10.0/$1" --progress off --ansi off --timeout 60m \
+    --results-directory "$results" --report-xunit-trx --report-xunit-trx-filename "$1.trx" </dev/null
+}
+
+# Adds what the report of a project counts. A run that ends without a report is one failure.
+count_tests() {
+  local name=$1 code=$2 report="$results/$1.trx" counters
   counters=$(grep -o '<Counters [^>]*>' "$report" 2>/dev/null)
   if [ -z "$counters" ]; then
     fail "$name ended with code $code and no report"
@@ -83,15 +87,22 @@ run_tests() {
   [ "$f" -gt 0 ] || [ "$code" -eq 0 ] || fail "$name ended with code $code"
 }
 
+# Side by side: the end-to-end tests run one after another and mostly wait, for time-outs, clients and pages.
+echo "Testing: Muster.Tests and Muster.EndToEnd.Tests, and checking the format"
+{ wait_for_clients; run_tests Muster.EndToEnd.Tests; } >"$results/end-to-end.log" 2>&1 &
+end_to_end=$!
+dotnet format Muster.slnx --no-restore --verify-no-changes --verbosity quiet >"$results/format.log" 2>&1 </dev/null &
+format=$!
 run_tests Muster.Tests
+count_tests Muster.Tests $?
 if wait "$format"; then
   passed=$((passed + 1))
 else
   cat "$results/format.log"
   fail "dotnet format --verify-no-changes"
 fi
-if ! wait "$clients"; then
-  tail -n 5 "$results/clients.log"
-fi
-run_tests Muster.EndToEnd.Tests
+wait "$end_to_end"
+code=$?
+cat "$results/end-to-end.log"
+count_tests Muster.EndToEnd.Tests "$code"
 finish
