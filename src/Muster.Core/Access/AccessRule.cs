@@ -27,7 +27,7 @@ public static class AccessRule
     /// <summary>Key role of an external tunnel server.</summary>
     public const string TunnelService = "service.vpn";
 
-    /// <summary>Fields of a device that it reports itself; partitions are their only writers (DESIGN.md, promise 4).</summary>
+    /// <summary>Fields of a device that it reports itself; partitions are their only writers (docs/design.md, promise 4).</summary>
     public static readonly FrozenSet<string> ReportedFields = FrozenSet.Create(StringComparer.Ordinal,
         "status", "provisioning_state", "provisioning_progress", "download_progress", "os_version", "os_variant", "supervisor_version",
         "ip_address", "mac_address", "api_port", "api_secret", "memory_usage", "memory_total", "storage_block_device", "storage_usage",

@@ -1,6 +1,6 @@
 namespace Muster.Core.History;
 
-/// <summary>A stored change of one fact of a device (DESIGN.md, "Transition").</summary>
+/// <summary>A stored change of one fact of a device (docs/design.md, "Words").</summary>
 /// <param name="At">Unix ms.</param>
 public readonly record struct FactChange(string? From, string? To, long At, string Cause);
 

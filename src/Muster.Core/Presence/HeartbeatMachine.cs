@@ -13,7 +13,7 @@ public readonly record struct SilenceLimits(long Window, long OfflineAfter);
 public readonly record struct HeartbeatOutlook(HeartbeatState State, long? ChangesAt, HeartbeatState Next);
 
 /// <summary>
-/// unknown → online → timeout → offline (DESIGN.md, "The status rule", promise 5). A device that was heard but never polled
+/// unknown → online → timeout → offline (docs/device-statuses.md, "Connectivity states"). A device that was heard but never polled
 /// goes from unknown to offline in the same time. All instants on the observer clock.
 /// </summary>
 public static class HeartbeatMachine

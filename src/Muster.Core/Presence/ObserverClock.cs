@@ -2,7 +2,7 @@ namespace Muster.Core.Presence;
 
 /// <summary>
 /// How long Muster has really listened, in milliseconds. It advances only while devices could reach us and we could
-/// record it: not while the process is down or stopped, not while the database is away (DESIGN.md, promise 3).
+/// record it: not while the process is down or stopped, not while the database is away (docs/design.md, promise 3).
 /// All deadlines of presence run on it. Immutable; a value of it is what is known at one moment.
 /// </summary>
 /// <param name="Now">Milliseconds listened so far; never goes back.</param>

@@ -6,7 +6,7 @@ namespace Muster.Core.Presence;
 /// <param name="At">On the observer clock, ms.</param>
 public readonly record struct NextChange(long At, OverallStatus To);
 
-/// <summary>What continued silence will make of a device's overall status (DESIGN.md, promise 6).</summary>
+/// <summary>What continued silence will make of a device's overall status (docs/design.md, promise 6).</summary>
 public static class SilenceForecast
 {
     /// <summary>Null when silence changes nothing more. The parameters are those of <see cref="HeartbeatMachine.AfterSilence"/>.</summary>

@@ -1,6 +1,6 @@
 namespace Muster.Core.Query;
 
-/// <summary>Bounds of one query (DESIGN.md, promise 9). The widest query a known client sends is far inside.</summary>
+/// <summary>Bounds of one query (docs/design.md, promise 9). The widest query a known client sends is far inside.</summary>
 public static class QueryBounds
 {
     /// <summary>Characters of path and query together.</summary>

@@ -2,13 +2,13 @@ using System.Collections.Immutable;
 
 namespace Muster.Core.Status;
 
-/// <summary>Whether the device reaches our HTTP API (device-statuses.md#device-connectivity-states).</summary>
+/// <summary>Whether the device reaches our HTTP API (docs/device-statuses.md, "Connectivity states").</summary>
 public enum HeartbeatState : byte { Unknown, Online, Timeout, Offline }
 
-/// <summary>The status people see (device-statuses.md#device-statuses).</summary>
+/// <summary>The status people see (docs/device-statuses.md).</summary>
 public enum OverallStatus : byte { Inactive, Frozen, PostProvisioning, Configuring, Disconnected, Updating, ReducedFunctionality, Operational }
 
-/// <summary>How far the device is towards its target release (device-statuses.md#update-statuses). Lowest present wins.</summary>
+/// <summary>How far the device is towards its target release (docs/device-statuses.md, "Update statuses"). Lowest present wins.</summary>
 public enum UpdateStatus : byte { None, Rejected, Aborted, Downloading, Downloaded, ApplyingChanges, Done }
 
 /// <summary>The rule's own account of an overall status. Stable codes; see <see cref="StatusWords"/>.</summary>
@@ -38,7 +38,7 @@ public enum StatusReason : byte
 /// <param name="Progress">Percent of the download, or null.</param>
 public readonly record struct ServiceInstall(long ImageId, long ReleaseId, string Status, int? Progress);
 
-/// <summary>Everything the status rule reads (DESIGN.md, "Facts").</summary>
+/// <summary>Everything the status rule reads (docs/design.md, "Words").</summary>
 public readonly record struct DeviceFacts
 {
     public DeviceFacts()

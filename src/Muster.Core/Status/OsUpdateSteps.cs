@@ -8,7 +8,7 @@ public readonly record struct OsStep(string Words, StepState State);
 
 /// <summary>
 /// How far a device is with changing its operating system, read from what its own tools report: <c>provisioning_state</c>
-/// and <c>provisioning_progress</c> (device-statuses.md, "Statuses and OS upgrades"). The updater tells 25, 50 and 100 % by
+/// and <c>provisioning_progress</c> (docs/device-statuses.md, "OS updates"). The updater tells 25, 50 and 100 % by
 /// step and no share of a download, so the words decide and the percentage stands beside them.
 /// </summary>
 /// <param name="Said">The device's own words.</param>

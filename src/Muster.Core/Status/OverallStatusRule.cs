@@ -3,7 +3,7 @@ using System.Collections.Immutable;
 namespace Muster.Core.Status;
 
 /// <summary>
-/// The one rule for the overall status (DESIGN.md, "The status rule"; tests/cases/overall-status.jsonl). Words are
+/// The one rule for the overall status (docs/device-statuses.md, "Order"; tests/cases/overall-status.jsonl). Words are
 /// compared as existing clients know them: with case.
 /// </summary>
 public static class OverallStatusRule

@@ -2,14 +2,14 @@ using System.Collections.Immutable;
 
 namespace Muster.Core.Status;
 
-/// <summary>The update status of a device (device-statuses.md#update-statuses, #update-status-duration).</summary>
+/// <summary>The update status of a device (docs/device-statuses.md, "Update statuses").</summary>
 public static class UpdateStatusRule
 {
     /// <summary>The lower of two releases' values: the device's is the lowest present over the releases of its own fleet's app. None stands for a release without one.</summary>
     public static UpdateStatus Lower(UpdateStatus one, UpdateStatus other) =>
         one is UpdateStatus.None || (other is not UpdateStatus.None && other < one) ? other : one;
 
-    /// <summary>The supervisor from which on devices report update statuses (device-statuses.md#update-statuses).</summary>
+    /// <summary>The supervisor from which on devices report update statuses (docs/device-statuses.md, "Update statuses").</summary>
     public static readonly Version ToldSince = new(16, 7, 0);
 
     /// <summary>Whether a supervisor of this version is known to report no update statuses.</summary>

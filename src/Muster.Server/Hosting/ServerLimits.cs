@@ -3,7 +3,7 @@ using Microsoft.AspNetCore.Server.Kestrel.Core;
 
 namespace Muster.Server.Hosting;
 
-/// <summary>Bounds of the listener (DESIGN.md, promise 9). Settings under <c>Limits:</c>.</summary>
+/// <summary>Bounds of the listener (docs/design.md, promise 9). Settings under <c>Limits:</c>.</summary>
 internal sealed class ServerLimits
 {
     /// <summary>

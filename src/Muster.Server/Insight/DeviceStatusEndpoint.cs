@@ -4,7 +4,7 @@ using Muster.Server.Resources;
 
 namespace Muster.Server.Insight;
 
-/// <summary><c>GET /muster/v1/devices/{uuid}/status</c>: the status, why, since when, and what will change it next (DESIGN.md, promise 6).</summary>
+/// <summary><c>GET /muster/v1/devices/{uuid}/status</c>: the status, why, since when, and what will change it next (docs/design.md, promise 6).</summary>
 internal static class DeviceStatusEndpoint
 {
     public static void MapDeviceStatus(this IEndpointRouteBuilder routes) => routes.MapGet("/devices/{uuid}/status", StatusAsync);

@@ -79,7 +79,7 @@ public sealed record RunningRelease(FleetRelease? Release, long Devices);
 public sealed record StatusMoves(long Came, long Left);
 
 /// <summary>
-/// Fleets with their kept counts (DESIGN.md, promise 8): no device is read but those that are pinned, and these from an
+/// Fleets with their kept counts (docs/design.md, promise 8): no device is read but those that are pinned, and these from an
 /// index. All counts of one answer are of one moment.
 /// </summary>
 internal sealed class FleetOverviews(Database database, TimeProvider time) : IDisposable

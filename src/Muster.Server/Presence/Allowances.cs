@@ -3,7 +3,7 @@ using Muster.Storage.Presence;
 namespace Muster.Server.Presence;
 
 /// <summary>
-/// Which devices an organization's allowance or plan freezes (DESIGN.md, "The status rule", 2). Looked at when
+/// Which devices an organization's allowance or plan freezes (docs/device-statuses.md, "Order"). Looked at when
 /// something that counts changed; organizations without a limit cost nothing.
 /// </summary>
 internal sealed class Allowances(FleetMemory memory, PresenceReader reader, PartitionMail mail)

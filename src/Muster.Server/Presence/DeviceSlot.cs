@@ -3,7 +3,7 @@ namespace Muster.Server.Presence;
 /// <summary>Where a device stands in memory: its partition and its row there. Cheap to copy; valid until the device is removed.</summary>
 public readonly record struct DeviceSlot(int Partition, int Row, uint Generation);
 
-/// <summary>What kind of contact a device made. Only <see cref="Poll"/> makes the heartbeat online (DESIGN.md, promise 5).</summary>
+/// <summary>What kind of contact a device made. Only <see cref="Poll"/> makes the heartbeat online (docs/design.md, promise 5).</summary>
 public enum ContactKind : byte { Poll, Report, Log, Tags, RegistryToken, Tunnel, Other }
 
 /// <summary>How a device's credentials were judged.</summary>

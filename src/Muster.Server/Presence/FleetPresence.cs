@@ -11,7 +11,7 @@ namespace Muster.Server.Presence;
 
 /// <summary>
 /// The face of presence on this node: devices, people's writes and tunnels tell it facts; its partitions are the only
-/// writers of links, reported state and status (DESIGN.md, promise 4).
+/// writers of links, reported state and status (docs/design.md, promise 4).
 /// </summary>
 public sealed class FleetPresence
 {

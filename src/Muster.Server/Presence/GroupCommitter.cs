@@ -7,7 +7,7 @@ namespace Muster.Server.Presence;
 
 /// <summary>
 /// The node's one writer of what partitions decided: everything that waits goes into one transaction, so that a commit's
-/// cost is shared (DESIGN.md, promise 2). A waiter is released when its part is durable, or when it is known that
+/// cost is shared (docs/design.md, promise 2). A waiter is released when its part is durable, or when it is known that
 /// nothing was written, or when neither is known; then its devices are suspect and are read again.
 /// </summary>
 internal sealed partial class GroupCommitter : IAsyncDisposable

@@ -3,7 +3,7 @@ using Muster.Core.Presence;
 namespace Muster.Server.Presence;
 
 /// <summary>
-/// The node's observer clock (DESIGN.md, promise 3). Silence is measured on it alone, and it runs on the machine's
+/// The node's observer clock (docs/design.md, promise 3). Silence is measured on it alone, and it runs on the machine's
 /// monotonic clock: steps of the wall clock move nothing.
 /// </summary>
 internal sealed class ListeningClock(TimeProvider time)

@@ -2,7 +2,7 @@ using System.Threading.Channels;
 
 namespace Muster.Server.Presence;
 
-/// <summary>A change of a fact or of an answer of the rule, committed (DESIGN.md, "Transition").</summary>
+/// <summary>A change of a fact or of an answer of the rule, committed (docs/design.md, "Words").</summary>
 /// <param name="Id">Place in the history and in the feed; rises with every transition.</param>
 /// <param name="Fact">overall_status, heartbeat, cloudlink, update_status, is_active, is_frozen or running_release.</param>
 /// <param name="At">Unix ms.</param>

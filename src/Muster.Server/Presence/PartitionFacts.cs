@@ -3,7 +3,7 @@ using Muster.Storage.Presence;
 
 namespace Muster.Server.Presence;
 
-/// <summary>Something a partition is told (DESIGN.md, promise 4). Applied in the order of arrival; done when it is durable and published.</summary>
+/// <summary>Something a partition is told (docs/design.md, promise 4). Applied in the order of arrival; done when it is durable and published.</summary>
 internal abstract class PartitionFact
 {
     private readonly TaskCompletionSource done = new(TaskCreationOptions.RunContinuationsAsynchronously);

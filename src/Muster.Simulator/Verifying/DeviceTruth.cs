@@ -209,7 +209,7 @@ public sealed class DeviceTruth
     }
 
     /// <summary>
-    /// The meaning of the statuses (reference/device-statuses.md) for a simulated device. Written here once more on purpose:
+    /// The meaning of the statuses (docs/device-statuses.md) for a simulated device. Written here once more on purpose:
     /// a judge that asked the server's own rule would find every mistake of that rule right.
     /// </summary>
     private static string Status(string heartbeat, bool cloudlink, bool everOnCloudlink, bool cloudlinkExpected, Claim? claim)

@@ -4,7 +4,7 @@ namespace Muster.Storage.Migrations;
 
 /// <summary>
 /// The first schema. Instants are Unix milliseconds (UTC); flags are 0/1; documents are JSON text.
-/// Columns of <c>device</c> under "partition" are written by the device's partition only (DESIGN.md, promise 4).
+/// Columns of <c>device</c> under "partition" are written by the device's partition only (docs/design.md, promise 4).
 /// </summary>
 [Migration(1, "fleet, devices, releases, people, presence")]
 public sealed class M0001Fleet(SqlDialect dialect) : SchemaMigration(dialect)

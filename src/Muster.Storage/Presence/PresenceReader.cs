@@ -64,7 +64,7 @@ public sealed class PresenceReader(Database database)
 
     /// <summary>
     /// Active devices of an organization that its allowance or plan freezes, and others that must not be frozen: those
-    /// whose <c>is_frozen</c> is not what it should be (DESIGN.md, "The status rule", 2).
+    /// whose <c>is_frozen</c> is not what it should be (docs/device-statuses.md, "Order").
     /// </summary>
     public async Task<IReadOnlyList<(long DeviceId, bool Frozen)>> WronglyFrozenAsync(long organization, CancellationToken cancellation = default)
     {

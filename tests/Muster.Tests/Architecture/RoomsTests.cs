@@ -6,7 +6,7 @@ using Muster.Storage;
 
 namespace Muster.Tests.Architecture;
 
-/// <summary>The rooms of DESIGN.md: who may know whom.</summary>
+/// <summary>The rooms of docs/architecture.md: who may know whom.</summary>
 public sealed class RoomsTests
 {
     /// <summary>What a capability of the server shows to the others; everything else in its folder is its own affair.</summary>

@@ -26,7 +26,7 @@ public sealed class ExaminationRefusedException(int status, string message) : Ex
 
 /// <summary>
 /// Examines devices: what is on record of them, and what their supervisor answers over the tunnel; the first step when a
-/// device has a cloudlink and no heartbeat (reference/device-statuses.md). Results are kept, bounded by age and number.
+/// device has a cloudlink and no heartbeat (docs/device-statuses.md). Results are kept, bounded by age and number.
 /// </summary>
 public sealed class HealthChecks
 {

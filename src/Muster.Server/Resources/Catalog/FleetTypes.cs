@@ -3,7 +3,7 @@ using System.Collections.Immutable;
 namespace Muster.Server.Resources.Catalog;
 
 /// <summary>A fleet type (wire: <c>application_type</c>).</summary>
-/// <param name="NeedsPaidPlan">Devices of such a fleet are frozen while their organization is on the free plan (device-statuses.md, "Frozen").</param>
+/// <param name="NeedsPaidPlan">Devices of such a fleet are frozen while their organization is on the free plan (docs/device-statuses.md).</param>
 internal sealed record FleetType(string Slug, string Name, string Description, bool NeedsPaidPlan, bool Multicontainer, bool IsLegacy);
 
 internal static class FleetTypes
