@@ -4,7 +4,7 @@ namespace Muster.Tests;
 internal static class Eventually
 {
     /// <summary>Far beyond what anything takes; only a failure waits so long.</summary>
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(3);
 
     public static async Task HoldsAsync(Func<Task<bool>> condition)
     {

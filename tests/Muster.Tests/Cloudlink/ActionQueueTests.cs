@@ -76,11 +76,11 @@ public sealed class ActionQueueTests
     public async Task Several_actions_of_a_device_are_done_in_their_order_one_after_another()
     {
         var under = 0;
-        using var tunnel = new TunnelServer(call =>
+        using var tunnel = new TunnelServer(async call =>
         {
             Assert.Equal(1, Interlocked.Increment(ref under));
             calls.Enqueue(call.Url);
-            Thread.Sleep(20);
+            await Task.Delay(20);
             Interlocked.Decrement(ref under);
             return TunnelServer.Http(200, "text/plain", "OK");
         });

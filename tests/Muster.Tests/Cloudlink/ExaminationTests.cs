@@ -50,11 +50,11 @@ public sealed class ExaminationTests
     public async Task A_device_is_examined_once_at_a_time()
     {
         var asked = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        using var go = new ManualResetEventSlim();
-        using var tunnel = new TunnelServer(_ =>
+        var go = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        using var tunnel = new TunnelServer(async _ =>
         {
             asked.TrySetResult();
-            go.Wait();
+            await go.Task;
             return TunnelServer.Http(200, "text/plain", "OK");
         });
         await using var server = await ServerWithFleet.StartAsync(tunnel);
@@ -64,7 +64,7 @@ public sealed class ExaminationTests
         await asked.Task;
         var second = await server.PostAsync(path, server.Admin, null);
         Assert.Equal((409, "The device is being examined; its result follows in a moment."), (second.Status, second.Sentence));
-        go.Set();
+        go.SetResult();
         Assert.Equal(200, (await first).Status);
         Assert.Equal(200, (await server.PostAsync(path, server.Admin, null)).Status);
     }

@@ -8,11 +8,17 @@ namespace Muster.Tests.Cloudlink;
 internal sealed class TunnelServer : IDisposable
 {
     private readonly TcpListener listener = new(IPAddress.Loopback, 0);
-    private readonly Func<SupervisorCall, string> answer;
+    private readonly Func<SupervisorCall, Task<string>> answer;
     private readonly CancellationTokenSource stop = new();
 
     /// <param name="answer">From a call to a whole HTTP answer.</param>
     public TunnelServer(Func<SupervisorCall, string> answer)
+        : this(call => Task.FromResult(answer(call)))
+    {
+    }
+
+    /// <param name="answer">As above, by a supervisor that takes its time. Blocking a thread for that would starve the tests beside it.</param>
+    public TunnelServer(Func<SupervisorCall, Task<string>> answer)
     {
         this.answer = answer;
         listener.Start();
@@ -59,7 +65,7 @@ internal sealed class TunnelServer : IDisposable
         var body = new byte[length];
         await stream.ReadExactlyAsync(body);
         var first = head.Split(' ');
-        await stream.WriteAsync(Encoding.UTF8.GetBytes(answer(new(connect.Split(' ')[1], first[0], first[1], Encoding.UTF8.GetString(body)))));
+        await stream.WriteAsync(Encoding.UTF8.GetBytes(await answer(new(connect.Split(' ')[1], first[0], first[1], Encoding.UTF8.GetString(body)))));
     }
 
     private static async Task<string> HeadAsync(NetworkStream stream)

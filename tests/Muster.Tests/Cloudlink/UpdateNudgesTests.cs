@@ -90,11 +90,11 @@ public sealed class UpdateNudgesTests
     {
         const int devices = 200;
         var asked = new ConcurrentDictionary<string, int>();
-        using var ever = new ManualResetEventSlim();
-        using var tunnel = new TunnelServer(call =>
+        var ever = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        using var tunnel = new TunnelServer(async call =>
         {
             if (asked.AddOrUpdate(call.Target, 1, (_, times) => times + 1) == 1 && asked.Count <= 5)
-                ever.Wait();
+                await ever.Task;
             return TunnelServer.Http(204, null, "");
         });
         await using var server = await ServerWithFleet.StartAsync(tunnel);
@@ -106,7 +106,7 @@ public sealed class UpdateNudgesTests
         await server.Presence.CloudlinkAsync(instance, [.. fleet.Select(d => d.Uuid)], connected: true, epoch: 0, CancellationToken.None);
         await server.Presence.ChangedAsync(new InputChange("release") { Fleets = [server.Fleet.Id] });
         await Eventually.HoldsAsync(() => asked.Count == devices);
-        ever.Set();
+        ever.SetResult();
         Assert.All(asked, target => Assert.Equal(1, target.Value));
     }
 

@@ -115,11 +115,11 @@ public sealed class BulkJobsTests
     public async Task A_stopped_job_begins_no_further_device_and_keeps_what_was_done()
     {
         var reached = new TaskCompletionSource();
-        using var released = new ManualResetEventSlim();
-        using var tunnel = new TunnelServer(_ =>
+        var released = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        using var tunnel = new TunnelServer(async _ =>
         {
             reached.TrySetResult();
-            released.Wait(TimeSpan.FromSeconds(20));
+            await released.Task;
             return TunnelServer.Http(202, "text/plain", "OK");
         });
         await using var server = await ServerWithFleet.StartAsync(tunnel);
@@ -127,10 +127,10 @@ public sealed class BulkJobsTests
         for (var i = 0; i < 20; i++)
             ids.Add((await server.AddConnectedDeviceAsync()).Id);
         var job = await BeginAsync(server, server.Admin, new(BulkAct.Reboot, "reboot"), BulkSelection.Of(ids));
-        await reached.Task.WaitAsync(TimeSpan.FromSeconds(20));
+        await reached.Task.WaitAsync(TimeSpan.FromMinutes(3));
         job.Stop();
         await UntilEndAsync(job);
-        released.Set();
+        released.SetResult();
         // Those under way say that they may have been done; the others were not begun.
         Assert.InRange(job.Failed, 1, 16);
         Assert.Equal("Stopped while the device was being asked; it may have done it.", job.Results(false, 0, 1).Rows[0].Sentence);
@@ -225,7 +225,7 @@ public sealed class BulkJobsTests
 
         job.Changed += Look;
         Look();
-        await ended.Task.WaitAsync(TimeSpan.FromSeconds(60));
+        await ended.Task.WaitAsync(TimeSpan.FromMinutes(3));
     }
 
     private static async Task<long> CountAsync(ServerWithFleet server, string sql) => Convert.ToInt64(await server.Fixture.ReadAsync(sql), CultureInfo.InvariantCulture);

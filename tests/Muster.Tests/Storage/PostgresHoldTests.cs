@@ -8,7 +8,7 @@ namespace Muster.Tests.Storage;
 
 public sealed class PostgresHoldTests
 {
-    private static readonly TimeSpan Generous = TimeSpan.FromMinutes(1);
+    private static readonly TimeSpan Generous = TimeSpan.FromMinutes(3);
 
     [Fact]
     public async Task A_second_server_is_refused_until_the_first_has_ended()

@@ -84,7 +84,7 @@ internal sealed class TunnelledTestDevice : DeviceSession, IDisposable
 
     private async Task UntilAsync(bool connected)
     {
-        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(60));
+        using var limit = new CancellationTokenSource(TimeSpan.FromMinutes(3));
         while (await server.Server.ScalarAsync<long>("SELECT cloudlink_connected FROM device WHERE id = @p0", Device.Id) != (connected ? 1 : 0))
             await Task.Delay(20, limit.Token);
     }

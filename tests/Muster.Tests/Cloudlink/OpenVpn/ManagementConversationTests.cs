@@ -15,7 +15,7 @@ namespace Muster.Tests.Cloudlink.OpenVpn;
 /// <summary>The gateway and an openvpn that is played by the test, line by line.</summary>
 public sealed class ManagementConversationTests : IAsyncLifetime
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(3);
 
     private readonly FakeTimeProvider time = new(new(2026, 1, 1, 0, 0, 0, TimeSpan.Zero));
     private readonly CloudlinkOptions cloudlink = new() { LoginsPerSecond = 1 };

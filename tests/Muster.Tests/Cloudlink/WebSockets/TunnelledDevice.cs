@@ -9,7 +9,7 @@ namespace Muster.Tests.Cloudlink.WebSockets;
 /// <summary>A device that holds its cloudlink over WebSocket, on a network that can fail.</summary>
 internal sealed class TunnelledDevice : IAsyncDisposable
 {
-    public static readonly TimeSpan Generous = TimeSpan.FromSeconds(30);
+    public static readonly TimeSpan Generous = TimeSpan.FromMinutes(3);
 
     private readonly Channel<CloudlinkNews> news = Channel.CreateUnbounded<CloudlinkNews>();
     private readonly CancellationTokenSource stop = new();
