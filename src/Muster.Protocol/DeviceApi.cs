@@ -2,7 +2,7 @@ using System.Text.Json.Serialization;
 
 namespace Muster.Protocol;
 
-/// <summary>Body of <c>POST /device/register</c> (protocol/device-api.md).</summary>
+/// <summary>Body of <c>POST /device/register</c> (docs/device-protocol.md).</summary>
 public sealed record RegisterRequest
 {
     [JsonPropertyName("application")] public long Application { get; init; }

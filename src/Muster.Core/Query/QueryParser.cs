@@ -4,7 +4,7 @@ namespace Muster.Core.Query;
 
 /// <summary>
 /// Text → tree, by recursive descent. The dialect is OData v4's, and where existing clients leave it, theirs
-/// (protocol/resource-api.md, section 3).
+/// (docs/resource-api.md, "Queries").
 /// </summary>
 public sealed class QueryParser
 {

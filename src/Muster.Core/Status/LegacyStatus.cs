@@ -1,6 +1,6 @@
 namespace Muster.Core.Status;
 
-/// <summary>The words of <c>overall_status</c> under <c>/v6</c> (protocol/resource-api.md, section 1).</summary>
+/// <summary>The words of <c>overall_status</c> under <c>/v6</c> (docs/resource-api.md, "Versions").</summary>
 public static class LegacyStatus
 {
     /// <summary>

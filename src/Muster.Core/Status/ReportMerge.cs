@@ -7,7 +7,7 @@ namespace Muster.Core.Status;
 /// <param name="InstallChanges">Rows to write: new or changed installs, and with status "deleted" those that are gone.</param>
 public readonly record struct MergedReport(ReportedState After, ImmutableArray<ServiceInstall> InstallChanges);
 
-/// <summary>Merges a state report into what a device said before (protocol/device-api.md, "Rules of a state report").</summary>
+/// <summary>Merges a state report into what a device said before (docs/device-protocol.md, "Limits of a state report").</summary>
 public static class ReportMerge
 {
     private const string Deleted = "deleted";

@@ -12,7 +12,7 @@ public readonly record struct Reported<T>(bool IsPresent, T Value)
 
 /// <summary>
 /// What a device said of itself, checked, cut to its limits, with releases and images resolved to our ids
-/// (protocol/device-api.md, "Rules of a state report"). One type for v3, v2 and the OS tools' PATCH.
+/// (docs/device-protocol.md, "Limits of a state report"). One type for v3, v2 and the OS tools' PATCH.
 /// </summary>
 public sealed record StateReport
 {

@@ -13,7 +13,7 @@ public enum UpdateSignKind : byte
     ServiceFails,
 }
 
-/// <summary>A line of a device's log that tells how its update goes. A supervisor reports none of this in another way (protocol/device-behaviour.md, section 4).</summary>
+/// <summary>A line of a device's log that tells how its update goes. A supervisor reports none of this in another way (docs/device-protocol.md, "State reports").</summary>
 /// <param name="At">When the line came, Unix ms.</param>
 public sealed record UpdateSign(UpdateSignKind Kind, string Line, long At)
 {

@@ -26,7 +26,7 @@ public static class UpdateStatusRule
     /// Whether this is the first report since the device booted. A supervisor sends a field once, when it changes;
     /// what it resets at its start (status "Idle", no provisioning progress) comes together with what never changes
     /// while it runs (the OS version) only when it has forgotten what it reported: its memory of that lies in /tmp,
-    /// which outlives the process and not the boot (protocol/device-behaviour.md, section 4).
+    /// which outlives the process and not the boot (docs/device-protocol.md, "State reports").
     /// </summary>
     public static bool IsFirstSinceBoot(StateReport report) =>
         report.OsVersion.IsPresent

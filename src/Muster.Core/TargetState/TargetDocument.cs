@@ -7,7 +7,7 @@ using System.Text.Json;
 namespace Muster.Core.TargetState;
 
 /// <summary>
-/// Composes what a device should run (protocol/device-api.md; recordings state-get-v2, state-get-v3, fleet-state-v3).
+/// Composes what a device should run (docs/device-protocol.md; recordings state-get-v2, state-get-v3, fleet-state-v3).
 /// The same inputs give the same bytes, on every node and after every restart, so that a device's ETag stays good.
 /// </summary>
 public static class TargetDocument

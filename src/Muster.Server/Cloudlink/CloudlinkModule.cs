@@ -16,7 +16,7 @@ using Muster.Storage;
 
 namespace Muster.Server.Cloudlink;
 
-/// <summary>Tunnels to devices, of gateways of our own and of external tunnel servers, and what goes through them (protocol/cloudlink.md).</summary>
+/// <summary>Tunnels to devices, of gateways of our own and of external tunnel servers, and what goes through them (docs/device-protocol.md, "Tunnels").</summary>
 internal static class CloudlinkModule
 {
     public static WebApplicationBuilder AddCloudlink(this WebApplicationBuilder builder)

@@ -5,7 +5,7 @@ namespace Muster.Server.Devices;
 
 /// <summary>
 /// Answers to devices: JSON, an error as one sentence. Never with <c>Retry-After</c>: a supervisor reads its value as
-/// milliseconds and would come back at once (protocol/device-api.md).
+/// milliseconds and would come back at once (docs/device-protocol.md).
 /// </summary>
 internal static class DeviceAnswers
 {

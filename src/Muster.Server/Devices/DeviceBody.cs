@@ -7,7 +7,7 @@ namespace Muster.Server.Devices;
 /// <summary>The bodies that devices send.</summary>
 internal static class DeviceBody
 {
-    /// <summary>What a stock device may send in one request (protocol/recordings/state-patch-v3.json, "body > 512 kB").</summary>
+    /// <summary>What a stock device may send in one request (tests/recordings/state-patch-v3.json, "body > 512 kB").</summary>
     public const int Limit = 512 * 1024;
 
     /// <summary>The body of a caller who is known. Null: more than <see cref="Limit"/>; the caller answers 413.</summary>

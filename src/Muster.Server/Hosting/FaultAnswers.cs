@@ -51,7 +51,7 @@ internal sealed partial class FaultAnswers(RequestDelegate next, ILogger<FaultAn
 
         context.Response.Clear();
         context.Response.StatusCode = status;
-        // A supervisor reads Retry-After as milliseconds and would come back at once (protocol/device-api.md).
+        // A supervisor reads Retry-After as milliseconds and would come back at once (docs/device-protocol.md).
         if (status == StatusCodes.Status503ServiceUnavailable && !IsFromDevice(context.Request))
             context.Response.Headers.RetryAfter = Random.Shared.Next(2, 11).ToString(CultureInfo.InvariantCulture);
         await context.Response.WriteAsJsonAsync(sentence, context.RequestAborted);

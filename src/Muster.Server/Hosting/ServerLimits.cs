@@ -8,7 +8,7 @@ internal sealed class ServerLimits
 {
     /// <summary>
     /// How long an idle connection stays open. Supervisors leave each poll's connection open until the server closes it
-    /// (protocol/device-behaviour.md), so this is short.
+    /// (docs/device-protocol.md), so this is short.
     /// </summary>
     public TimeSpan KeepAlive { get; set; } = TimeSpan.FromSeconds(5);
 

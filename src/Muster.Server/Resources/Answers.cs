@@ -4,7 +4,7 @@ namespace Muster.Server.Resources;
 
 /// <summary>
 /// Answers as SDKs expect them: an error is a JSON string, never a ProblemDetails object, which would break the
-/// clients' upsert protocol (protocol/resource-api.md, section 2).
+/// clients' upsert protocol (docs/resource-api.md, "Answers and bodies").
 /// </summary>
 internal static class Answers
 {

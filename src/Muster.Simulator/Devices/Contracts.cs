@@ -8,7 +8,7 @@ public sealed record Platform(string DeviceType, string Architecture, string OsV
     public static readonly Platform Default = new("generic-amd64", "amd64", "6.5.39", "19.0.5");
 }
 
-/// <summary>Container requirements (protocol/device-behaviour.md, section 5), as far as a slug and one version comparison go.</summary>
+/// <summary>Container requirements (docs/device-protocol.md, "Contracts"), as far as a slug and one version comparison go.</summary>
 public static class Contracts
 {
     public static bool AreMet(string? contract, Platform platform)

@@ -3,7 +3,7 @@ using System.Text;
 
 namespace Muster.Simulator.Devices;
 
-/// <summary>What a device writes to its log: a line per event, sent as a short stream (protocol/device-behaviour.md, section 10).</summary>
+/// <summary>What a device writes to its log: a line per event, sent as a short stream (docs/device-protocol.md, "Logs").</summary>
 public sealed class LogStream(SupervisorTimings timings)
 {
     private const int MostLines = 50;

@@ -4,7 +4,7 @@ namespace Muster.Simulator.Devices;
 
 /// <summary>
 /// The OS' own progress tool during an OS update: form-urlencoded PATCH of provisioning_progress, provisioning_state and
-/// status, while the supervisor is stopped (protocol/device-behaviour.md, section 15).
+/// status, while the supervisor is stopped (docs/device-protocol.md, "OS installs and updates").
 /// </summary>
 public sealed class OsUpdate(SupervisorTimings timings)
 {

@@ -2,7 +2,7 @@ namespace Muster.Simulator.Devices;
 
 /// <summary>
 /// When the target state is asked for: interval + random part of the jitter after each answer, min(interval, 15 s · 2^n)
-/// after the n-th error in a row (protocol/device-behaviour.md, section 3).
+/// after the n-th error in a row (docs/device-protocol.md, "Polls").
 /// </summary>
 public sealed class PollLoop(SupervisorTimings timings, Random random)
 {

@@ -6,7 +6,7 @@ namespace Muster.Simulator.Devices;
 
 /// <summary>
 /// A device makes itself known: register, on 409 the key exchange, then the first report of differing configuration;
-/// every failure is tried again after 30 s, for ever (protocol/device-behaviour.md, section 2).
+/// every failure is tried again after 30 s, for ever (docs/device-protocol.md, "Registration").
 /// </summary>
 public sealed class Registration(SupervisorTimings timings, string seed, DeviceIdentity identity, DeviceSettings settings)
 {

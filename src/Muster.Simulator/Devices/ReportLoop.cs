@@ -3,7 +3,7 @@ namespace Muster.Simulator.Devices;
 /// <summary>
 /// When and what a device reports: differences to the last report that was taken, at most one per 10 s, metrics alone at
 /// most one per 300 s; after the n-th error in a row a pause of 15 s · 2^n, then the newest difference
-/// (protocol/device-behaviour.md, section 4).
+/// (docs/device-protocol.md, "State reports").
 /// </summary>
 public sealed class ReportLoop(SupervisorTimings timings)
 {

@@ -2,7 +2,7 @@ namespace Muster.Simulator.Devices;
 
 /// <summary>
 /// The periods of a supervisor and of its tunnel, in milliseconds. The values are those of balena-supervisor v19
-/// (protocol/device-behaviour.md, sections 2 to 4, and cloudlink.md).
+/// (docs/device-protocol.md).
 /// </summary>
 public sealed record SupervisorTimings
 {

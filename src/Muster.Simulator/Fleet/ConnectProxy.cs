@@ -32,7 +32,7 @@ public interface ITunnelEnds
 }
 
 /// <summary>
-/// The HTTP CONNECT proxy of a tunnel server, on the loopback (protocol/cloudlink.md): <c>{uuid}.balena:{port}</c>, one
+/// The HTTP CONNECT proxy of a tunnel server, on the loopback (docs/device-protocol.md, "Tunnels"): <c>{uuid}.balena:{port}</c>, one
 /// request of HTTP/1.1 through each tunnel. Whoever shows the proxy's key may pass, and whoever the API says may act on the device.
 /// </summary>
 public sealed class ConnectProxy : IDisposable

@@ -13,7 +13,7 @@ public sealed record SupervisorCall(string Method, string Path, string? Key, str
 /// <param name="Then">What the device goes through because of the call.</param>
 public sealed record SupervisorReply(int Status, string ContentType, string Body, TroubleKind? Then = null);
 
-/// <summary>The supervisor's own API, as far as a cloud calls it (protocol/device-behaviour.md, section 13).</summary>
+/// <summary>The supervisor's own API, as far as a cloud calls it (docs/device-protocol.md, "The supervisor's API").</summary>
 public static class SupervisorApi
 {
     private static readonly SupervisorReply Ok = new(200, "text/plain", "OK");

@@ -6,7 +6,7 @@ namespace Muster.Simulator.Fleet;
 
 /// <summary>
 /// An external tunnel server as open-balena-vpn is one: registers itself, keeps itself alive, checks each login and tells
-/// the API of connects and disconnects in batches (protocol/cloudlink.md).
+/// the API of connects and disconnects in batches (docs/device-protocol.md, "Tunnels").
 /// </summary>
 public sealed class TunnelServer(ServerClient client, string serviceKey, SupervisorTimings timings, TimeProvider time, TruthLog truth)
 {

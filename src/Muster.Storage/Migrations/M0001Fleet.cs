@@ -109,7 +109,7 @@ public sealed class M0001Fleet(SqlDialect dialect) : SchemaMigration(dialect)
         yield return "CREATE INDEX ix_image_install_image ON image_install(image_id)";
         // Every device has every service of its fleet: derived, so it cannot go stale. The id packs both (service below 2^20).
         yield return "CREATE VIEW service_install AS SELECT d.id * 1048576 + s.id AS id, d.id AS device_id, s.id AS service_id, d.created_at AS created_at, d.modified_at AS modified_at FROM device d JOIN service s ON s.fleet_id = d.fleet_id";
-        // A deleted device stays quiet: its uuid is remembered, so that its polls are answered 304 (protocol/device-api.md).
+        // A deleted device stays quiet: its uuid is remembered, so that its polls are answered 304 (docs/device-protocol.md).
         yield return "CREATE TABLE deleted_device (uuid TEXT NOT NULL PRIMARY KEY, deleted_at BIGINT NOT NULL)";
         yield return $"CREATE TABLE device_log (id {{id}}, device_id BIGINT NOT NULL REFERENCES device(id) ON DELETE CASCADE, at BIGINT NOT NULL, received_at BIGINT NOT NULL, service_id BIGINT, is_system INTEGER NOT NULL, is_stderr INTEGER NOT NULL, message TEXT NOT NULL)";
         yield return "CREATE INDEX ix_device_log_device ON device_log(device_id, id)";

@@ -7,7 +7,7 @@ using static Microsoft.Playwright.Assertions;
 
 namespace Muster.EndToEnd.Tests.Dashboard;
 
-/// <summary>The Fleets page and what leads on from it (issue 3, point 1).</summary>
+/// <summary>The Fleets page and what leads on from it.</summary>
 public sealed class FleetsPageTests(Browser browser, FleetsPageTests.Running running) : IClassFixture<FleetsPageTests.Running>
 {
     private const string Password = "observes horses 7";

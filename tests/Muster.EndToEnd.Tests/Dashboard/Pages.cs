@@ -28,7 +28,7 @@ internal static class Pages
     /// <summary>Until the page's circuit has taken over from what was rendered beforehand.</summary>
     public static async Task UntilLiveAsync(this IPage page) => await page.Locator("main[data-live=true]").WaitForAsync();
 
-    /// <summary>No finding of axe-core that is serious or worse (issue 3, "Proof").</summary>
+    /// <summary>No finding of axe-core that is serious or worse.</summary>
     public static async Task AssertAccessibleAsync(this IPage page)
     {
         await page.EvaluateAsync(Axe.Value);

@@ -76,7 +76,7 @@ public sealed class ActionQueueTests
     public async Task Several_actions_of_a_device_are_done_in_their_order_one_after_another()
     {
         var under = 0;
-        using var tunnel = new TunnelServer(async call =>
+        using var tunnel = TunnelServer.Slow(async call =>
         {
             Assert.Equal(1, Interlocked.Increment(ref under));
             calls.Enqueue(call.Url);

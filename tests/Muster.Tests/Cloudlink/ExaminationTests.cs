@@ -51,7 +51,7 @@ public sealed class ExaminationTests
     {
         var asked = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         var go = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        using var tunnel = new TunnelServer(async _ =>
+        using var tunnel = TunnelServer.Slow(async _ =>
         {
             asked.TrySetResult();
             await go.Task;

@@ -17,13 +17,15 @@ internal sealed class TunnelServer : IDisposable
     {
     }
 
-    /// <param name="answer">As above, by a supervisor that takes its time. Blocking a thread for that would starve the tests beside it.</param>
-    public TunnelServer(Func<SupervisorCall, Task<string>> answer)
+    private TunnelServer(Func<SupervisorCall, Task<string>> answer)
     {
         this.answer = answer;
         listener.Start();
         _ = ServeAsync();
     }
+
+    /// <summary>With supervisors that take their time. Blocking a thread for that would starve the tests beside it.</summary>
+    public static TunnelServer Slow(Func<SupervisorCall, Task<string>> answer) => new(answer);
 
     public int Port => ((IPEndPoint)listener.LocalEndpoint).Port;
 

@@ -91,7 +91,7 @@ public sealed class UpdateNudgesTests
         const int devices = 200;
         var asked = new ConcurrentDictionary<string, int>();
         var ever = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        using var tunnel = new TunnelServer(async call =>
+        using var tunnel = TunnelServer.Slow(async call =>
         {
             if (asked.AddOrUpdate(call.Target, 1, (_, times) => times + 1) == 1 && asked.Count <= 5)
                 await ever.Task;

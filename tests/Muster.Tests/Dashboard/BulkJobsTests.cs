@@ -116,7 +116,7 @@ public sealed class BulkJobsTests
     {
         var reached = new TaskCompletionSource();
         var released = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        using var tunnel = new TunnelServer(async _ =>
+        using var tunnel = TunnelServer.Slow(async _ =>
         {
             reached.TrySetResult();
             await released.Task;

@@ -8,7 +8,7 @@ namespace Muster.Tests.Devices;
 public sealed class RecordingReplayTests
 {
     /// <summary>
-    /// Fields that stand otherwise after a capture, by the table "Where Muster is deliberately different" of device-api.md and
+    /// Fields that stand otherwise after a capture, by the table of docs/api-differences.md, "The device's API", and
     /// its rule that fields are stored as sent: the reference drops metrics and progress that come too often.
     /// </summary>
     private static readonly Dictionary<string, (string Field, JsonNode? Value)[]> OtherFields = new()
@@ -191,7 +191,7 @@ public sealed class RecordingReplayTests
         // What the reference dropped stays with us until a later report says otherwise.
         foreach (var (field, value) in kept)
             expected[field] = value?.DeepClone();
-        // The reference believes a device that calls itself online (table of device-api.md: the partition alone writes links).
+        // The reference believes a device that calls itself online (docs/api-differences.md, "The device's API": the partition alone writes links).
         if ((bool)recorded["is_online"]!)
             expected["overall_status"] = (string?)recorded["overall_status"] == "disconnected" ? "configuring" : recorded["overall_status"]!.DeepClone();
         var actual = await DeviceAsync(world, uuid);

@@ -11,7 +11,7 @@ internal sealed class Replay(RecordedWorld world, string topic)
     /// <summary>Captures whose answer is not the reference's, with the status of ours and why.</summary>
     public static readonly IReadOnlyDictionary<(string Topic, string Capture), (int Status, string Why)> Differences = new Dictionary<(string, string), (int, string)>
     {
-        [("deleted-device", "re-register same uuid and same api key (the key of the deleted device still exists)")] = (201, "a deleted device's key is deleted with it (device-api.md)"),
+        [("deleted-device", "re-register same uuid and same api key (the key of the deleted device still exists)")] = (201, "a deleted device's key is deleted with it (docs/api-differences.md)"),
         [("deleted-device", "re-register same uuid, new key")] = (409, "follows from the line above: the uuid is taken again"),
         [("deleted-device", "state with the new key")] = (401, "follows from the line above: that key was never given"),
         [("deleted-device", "state with the old key")] = (200, "follows from the line above: the old key was given again"),

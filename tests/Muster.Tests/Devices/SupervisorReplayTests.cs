@@ -6,7 +6,7 @@ namespace Muster.Tests.Devices;
 
 /// <summary>
 /// What a real balena-supervisor v19.0.5 said to its cloud (tests/recordings/supervisor), said again to Muster, request by
-/// request; after each report the statuses are those that protocol/device-behaviour.md describes.
+/// request; after each report the statuses are those that docs/device-protocol.md describes.
 /// </summary>
 public sealed class SupervisorReplayTests
 {

@@ -6,7 +6,7 @@ namespace Muster.Tests.Resources;
 
 /// <summary>
 /// The reference server's exchanges (tests/recordings), replayed with ids mapped: the same status, and the same sentence
-/// where there is one. Named apart: where Muster differs on purpose (protocol/device-api.md).
+/// where there is one. Named apart: where Muster differs on purpose (docs/device-protocol.md).
 /// </summary>
 public sealed partial class RecordedWritesTests
 {

@@ -4,7 +4,7 @@ namespace Muster.Tests.Status;
 
 public sealed class OsUpdateStepsTests
 {
-    /// <summary>The words of the OS' own tools, in the order in which they come (protocol/device-behaviour.md, section 15).</summary>
+    /// <summary>The words of the OS' own tools, in the order in which they come (docs/device-protocol.md, "OS installs and updates").</summary>
     [Theory]
     [InlineData("Preparing OS update", 25, 0)]
     [InlineData("Downloading OS update", 35, 1)]

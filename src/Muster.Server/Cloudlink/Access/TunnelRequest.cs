@@ -5,7 +5,7 @@ using System.Text.RegularExpressions;
 
 namespace Muster.Server.Cloudlink.Access;
 
-/// <summary>What a CONNECT asks for (protocol/cloudlink.md): <c>CONNECT {uuid}.balena:{port} HTTP/1.x</c>.</summary>
+/// <summary>What a CONNECT asks for (docs/device-protocol.md, "Tunnels"): <c>CONNECT {uuid}.balena:{port} HTTP/1.x</c>.</summary>
 /// <param name="Secret">The caller's token or key, the password of Basic; null when there is none.</param>
 internal sealed partial record TunnelRequest(string Uuid, int Port, string? Secret)
 {

@@ -21,7 +21,7 @@ internal sealed record SupervisorCall(HttpMethod Method, string Path, JsonElemen
 
     /// <summary>
     /// The call that does what is asked: an update that already waits for a lock takes no notice of force alone, it has to be
-    /// cancelled and begun again (protocol/device-behaviour.md, section 6). Who says something of cancel gets just that.
+    /// cancelled and begun again (docs/device-protocol.md, "Updates and locks"). Who says something of cancel gets just that.
     /// </summary>
     public SupervisorCall Effective()
     {

@@ -107,7 +107,7 @@ public sealed class DeviceActions
         return $"{action.Word()} needs the cloudlink{since}.";
     }
 
-    /// <summary>The calls as the SDK makes them (protocol/device-behaviour.md, section 13).</summary>
+    /// <summary>The calls as the SDK makes them (docs/device-protocol.md, "The supervisor's API").</summary>
     private static SupervisorCall Call(DeviceAction action, long fleet, long? imageId, bool force)
     {
         (string Path, JsonElement? Data) call = action switch
@@ -115,7 +115,7 @@ public sealed class DeviceActions
             DeviceAction.Blink => ("/v1/blink", null),
             DeviceAction.Reboot => ("/v1/reboot", Json(new() { ["force"] = force })),
             DeviceAction.Shutdown => ("/v1/shutdown", Json(new() { ["force"] = force })),
-            // An update that already waits for the lock takes no notice of the force alone (protocol/device-behaviour.md, section 6).
+            // An update that already waits for the lock takes no notice of the force alone (docs/device-protocol.md, "Updates and locks").
             DeviceAction.Update when force => ("/v1/update", Json(new() { ["force"] = true, ["cancel"] = true })),
             DeviceAction.Update => ("/v1/update", Json(new() { ["force"] = false })),
             DeviceAction.Restart => ("/v1/restart", Json(Forced(new() { ["appId"] = fleet }, force))),

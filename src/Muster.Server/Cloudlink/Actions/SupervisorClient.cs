@@ -22,7 +22,7 @@ internal sealed record SupervisorAnswer(int Status, string? ContentType, string 
     };
 }
 
-/// <summary>Calls the API of supervisors through their tunnels (protocol/device-behaviour.md, section 13).</summary>
+/// <summary>Calls the API of supervisors through their tunnels (docs/device-protocol.md, "The supervisor's API").</summary>
 internal sealed class SupervisorClient : IDisposable
 {
     private const int MaxAnswerBytes = 1024 * 1024;

@@ -2,7 +2,7 @@ using System.Globalization;
 
 namespace Muster.Server.Cloudlink.OpenVpn;
 
-/// <summary>What openvpn says on its management socket, as far as the gateway listens to it (protocol/cloudlink.md).</summary>
+/// <summary>What openvpn says on its management socket, as far as the gateway listens to it (docs/device-protocol.md, "Tunnels").</summary>
 internal abstract record ManagementEvent
 {
     /// <summary>It waits for <c>hold release</c>.</summary>

@@ -69,7 +69,7 @@ internal static class OpenVpnTexts
         return Joined(lines);
     }
 
-    /// <summary>What the OS of a device writes into its openvpn.conf; paths, interface and scripts are those of the OS (protocol/cloudlink.md).</summary>
+    /// <summary>What the OS of a device writes into its openvpn.conf; paths, interface and scripts are those of the OS (docs/device-protocol.md, "Tunnels").</summary>
     public static string Client(OpenVpnOptions options, string host, int port) => Joined(
     [
         "client",

@@ -4,7 +4,7 @@ using Microsoft.Extensions.Options;
 
 namespace Muster.Server.Cloudlink.Sessions;
 
-/// <summary>The way to devices of an external tunnel server: the HTTP CONNECT proxy at its address (protocol/cloudlink.md).</summary>
+/// <summary>The way to devices of an external tunnel server: the HTTP CONNECT proxy at its address (docs/device-protocol.md, "Tunnels").</summary>
 internal sealed class ProxyTunnel(IOptions<CloudlinkOptions> options)
 {
     private const int MaxAnswerBytes = 8 * 1024;

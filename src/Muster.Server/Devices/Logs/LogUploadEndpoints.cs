@@ -12,7 +12,7 @@ using Muster.Server.Resources.Connections;
 
 namespace Muster.Server.Devices.Logs;
 
-/// <summary><c>POST /device/v2/{uuid}/logs</c> and <c>/log-stream</c> (recordings, device-logs; protocol/device-behaviour.md, section 10).</summary>
+/// <summary><c>POST /device/v2/{uuid}/logs</c> and <c>/log-stream</c> (recordings, device-logs; docs/device-protocol.md, "Logs").</summary>
 internal sealed class LogUploadEndpoints(FleetPresence presence, Callers callers, OpenConnections connections, LogStore store, TimeProvider time, IOptions<LogOptions> options)
 {
     private const int MaxBatch = 10;

@@ -7,7 +7,7 @@ namespace Muster.Server.Devices.Registration;
 
 /// <summary>
 /// A device that was flashed anew has its old uuid, a new key, and its fleet's provisioning key in hand: with that key it
-/// looks itself up and gives itself the new key (protocol/device-behaviour.md, section 2). So far, and no further, a
+/// looks itself up and gives itself the new key (docs/device-protocol.md, "Registration"). So far, and no further, a
 /// provisioning key sees devices: those of its own fleet, by their uuid, while they are not online. Whoever is online was not
 /// flashed. The fleet may switch it off.
 /// </summary>

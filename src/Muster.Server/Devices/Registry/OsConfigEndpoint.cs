@@ -9,7 +9,7 @@ using Muster.Storage;
 namespace Muster.Server.Devices.Registry;
 
 /// <summary>
-/// <c>GET /os/v1/config</c>: what the OS writes into its tunnel client's files, at boot and daily (protocol/cloudlink.md). The schema
+/// <c>GET /os/v1/config</c>: what the OS writes into its tunnel client's files, at boot and daily (docs/device-protocol.md, "Tunnels"). The schema
 /// asks for texts: those that <c>OsConfig:OpenVpnConfigFile</c> and <c>OsConfig:OpenVpnCaFile</c> name of an external tunnel
 /// server, else those of the own gateway; where there is neither, there is nothing to connect to and they are empty.
 /// </summary>

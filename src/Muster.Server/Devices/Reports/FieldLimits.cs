@@ -1,6 +1,6 @@
 namespace Muster.Server.Devices.Reports;
 
-/// <summary>How long what a device says of itself may be; more is cut (protocol/device-api.md, "Rules of a state report").</summary>
+/// <summary>How long what a device says of itself may be; more is cut (docs/device-protocol.md, "Limits of a state report").</summary>
 internal static class FieldLimits
 {
     public const int Status = 50;

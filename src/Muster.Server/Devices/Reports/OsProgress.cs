@@ -6,8 +6,8 @@ namespace Muster.Server.Devices.Reports;
 
 /// <summary>
 /// What the OS's own tools say of an installation or an update: <c>PATCH /v6/device(uuid='…')</c> with provisioning_progress,
-/// provisioning_state and status, form-encoded, by the device's key or a provisioning key (protocol/device-behaviour.md,
-/// section 15). The resource endpoint hands the fields over; here they become a report.
+/// provisioning_state and status, form-encoded, by the device's key or a provisioning key (docs/device-protocol.md,
+/// "OS installs and updates"). The resource endpoint hands the fields over; here they become a report.
 /// </summary>
 public sealed class OsProgress(FleetPresence presence)
 {

@@ -2,7 +2,7 @@ using System.Text.Json;
 
 namespace Muster.Server.Devices.Reports;
 
-/// <summary>The words that supervisors have for a service's status (protocol/device-behaviour.md, section 4).</summary>
+/// <summary>The words that supervisors have for a service's status (docs/device-protocol.md, "State reports").</summary>
 internal static class ServiceStatusWords
 {
     private static readonly (byte[] Utf8, string Word)[] Known = Array.ConvertAll<string, (byte[], string)>(

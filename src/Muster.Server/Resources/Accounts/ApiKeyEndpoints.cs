@@ -9,7 +9,7 @@ using Muster.Storage;
 namespace Muster.Server.Resources.Accounts;
 
 /// <summary>
-/// Making keys (protocol/resource-api.md, section 4). A key is answered once, as a JSON string, and kept as a hash.
+/// Making keys (docs/resource-api.md, "Outside the resources"). A key is answered once, as a JSON string, and kept as a hash.
 /// Keys for tunnel servers are made on the command line only.
 /// </summary>
 internal static class ApiKeyEndpoints

@@ -5,7 +5,7 @@ using Muster.Storage;
 
 namespace Muster.Server.Resources.Catalog;
 
-/// <summary>What clients ask outside the resource API (protocol/resource-api.md, section 4).</summary>
+/// <summary>What clients ask outside the resource API (docs/resource-api.md, "Outside the resources").</summary>
 internal static class CatalogEndpoints
 {
     private static readonly string AllTypes = new JsonArray([.. DeviceTypes.All.Select(DeviceTypeDocument.Of)]).ToJsonString();

@@ -5,7 +5,7 @@ using Muster.Storage.Resources;
 
 namespace Muster.Server.Resources.Writes;
 
-/// <summary>POST, PATCH, PUT and DELETE of the resource API (protocol/resource-api.md, section 2).</summary>
+/// <summary>POST, PATCH, PUT and DELETE of the resource API (docs/resource-api.md, "Answers and bodies").</summary>
 internal static class WriteEndpoints
 {
     public static WebApplicationBuilder AddWrites(this WebApplicationBuilder builder)

@@ -12,7 +12,7 @@ using Muster.Tests.Storage;
 
 namespace Muster.Tests.Cloudlink.Access;
 
-/// <summary>TCP tunnels as <c>balena device tunnel</c> opens them (protocol/cloudlink.md).</summary>
+/// <summary>TCP tunnels as <c>balena device tunnel</c> opens them (docs/device-protocol.md, "Tunnels").</summary>
 public sealed class ClientTunnelsTests
 {
     private static readonly TimeSpan Limit = TimeSpan.FromMinutes(3);

@@ -3,7 +3,7 @@ using Muster.Storage.Resources;
 
 namespace Muster.Tests.Storage.Resources;
 
-/// <summary>Each row of the dialect's table (protocol/resource-api.md, section 3), answered by both databases.</summary>
+/// <summary>Each row of the dialect's table (docs/resource-api.md, "Queries"), answered by both databases.</summary>
 public sealed class DialectTests
 {
     /// <summary>Filters on the devices of fleet 1, and the names they must give.</summary>

@@ -4,7 +4,7 @@ using Muster.Storage.Resources;
 
 namespace Muster.Tests.Storage.Resources;
 
-/// <summary>Every query that existing clients were recorded to send (protocol/resource-api.md, section B).</summary>
+/// <summary>Every query that existing clients were recorded to send (tests/cases/query-shapes.txt).</summary>
 public sealed class QueryShapesTests
 {
     private static readonly string[] NotOurs = ["team", "user_application_membership"];
