@@ -49,14 +49,8 @@ results=$(mktemp -d)
 trap 'rm -rf "$results"' EXIT
 
 # The clients' packages are the longest wait of all and need no processor: fetched while the rest is built and tested.
-{ tests/clients/run.sh --list || tail -n 5 "$results/clients.log" >&2; touch "$results/clients"; } >"$results/clients.log" 2>"$results/clients.err" </dev/null &
-wait_for_clients() {
-  for _ in {1..900}; do
-    [ ! -e "$results/clients" ] || break
-    sleep 1
-  done
-  cat "$results/clients.err"
-}
+tests/clients/run.sh --list >"$results/clients.log" 2>&1 </dev/null &
+clients=$!
 
 echo "Building"
 if ! dotnet build Muster.slnx --configuration Release --nologo --verbosity quiet </dev/null; then
@@ -89,7 +83,7 @@ count_tests() {
 
 # Side by side: the end-to-end tests run one after another and mostly wait, for time-outs, clients and pages.
 echo "Testing: Muster.Tests and Muster.EndToEnd.Tests, and checking the format"
-{ wait_for_clients; run_tests Muster.EndToEnd.Tests; } >"$results/end-to-end.log" 2>&1 &
+{ tail --pid="$clients" -f /dev/null; run_tests Muster.EndToEnd.Tests; } >"$results/end-to-end.log" 2>&1 &
 end_to_end=$!
 dotnet format Muster.slnx --no-restore --verify-no-changes --verbosity quiet >"$results/format.log" 2>&1 </dev/null &
 format=$!
@@ -103,6 +97,7 @@ else
 fi
 wait "$end_to_end"
 code=$?
+wait "$clients" || tail -n 5 "$results/clients.log"
 cat "$results/end-to-end.log"
 count_tests Muster.EndToEnd.Tests "$code"
 finish
