@@ -63,6 +63,8 @@ internal static class HostingModule
                 ["Logging:LogLevel:Microsoft"] = "Warning",
                 // The keys of the pages' cookies lie in a folder that only the owner enters; that is their protection.
                 ["Logging:LogLevel:Microsoft.AspNetCore.DataProtection"] = "Error",
+                // It writes nothing at this level, but a span and a log scope would be made for each request.
+                ["Logging:LogLevel:Microsoft.AspNetCore.Hosting.Diagnostics"] = "None",
                 ["Logging:LogLevel:Orleans"] = "Error",
                 ["Logging:LogLevel:FluentMigrator"] = "Warning",
                 ["Logging:LogLevel:Polly"] = "Warning",
