@@ -16,11 +16,12 @@ internal sealed class BodyPace(ServerLimits limits, TimeProvider time, Cancellat
         var left = (until < limits.BodyDeadline ? until : limits.BodyDeadline) - time.GetElapsedTime(start);
         if (left <= TimeSpan.Zero)
             throw TooSlow();
-        using var late = new CancellationTokenSource(left, time);
-        using var either = CancellationTokenSource.CreateLinkedTokenSource(late.Token, aborted);
+        using var late = new CancellationTokenSource();
         try
         {
-            var count = await body.ReadAsync(buffer, either.Token);
+            var reading = body.ReadAsync(buffer, late.Token);
+            // A small body came with its head; only one that is waited for needs a clock.
+            var count = reading.IsCompletedSuccessfully ? reading.Result : await WaitAsync(reading, late, left);
             var (earned, most) = (until + TimeSpan.FromSeconds((double)count / limits.BodyBytesPerSecond), time.GetElapsedTime(start) + limits.BodyPatience);
             until = earned < most ? earned : most;
             return count;
@@ -34,6 +35,13 @@ internal sealed class BodyPace(ServerLimits limits, TimeProvider time, Cancellat
             // A chunk's size that overflows, or a connection that is gone.
             throw new BadHttpRequestException("The body is badly framed.", StatusCodes.Status400BadRequest, e);
         }
+    }
+
+    private async ValueTask<int> WaitAsync(ValueTask<int> reading, CancellationTokenSource late, TimeSpan left)
+    {
+        await using var timer = time.CreateTimer(static source => ((CancellationTokenSource)source!).Cancel(), late, left, Timeout.InfiniteTimeSpan);
+        await using var gone = aborted.UnsafeRegister(static source => ((CancellationTokenSource)source!).Cancel(), late);
+        return await reading;
     }
 
     private static BadHttpRequestException TooSlow() => new("The body comes too slowly.", StatusCodes.Status408RequestTimeout);

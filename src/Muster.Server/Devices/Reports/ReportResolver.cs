@@ -25,8 +25,9 @@ internal sealed class ReportResolver(Database database, FleetPresence presence, 
     private readonly BoundedCache<(string App, string Commit), FoundRelease> releases = new(20_000);
     private readonly BoundedCache<string, FoundImage> images = new(50_000);
 
+    /// <param name="address">Where the report came from; null when that says nothing of the device.</param>
     /// <param name="isFresh">Nothing that was kept counts: it has just proved to be stale.</param>
-    public async ValueTask<ResolvedReport> ResolveAsync(ParsedReport parsed, DeviceSlot slot, bool isFresh, CancellationToken cancellation)
+    public async ValueTask<ResolvedReport> ResolveAsync(ParsedReport parsed, DeviceSlot slot, string? address, bool isFresh, CancellationToken cancellation)
     {
         var resolved = new ResolvedReport { Report = parsed.Fields };
         var device = new Reporter(presence.DeviceId(slot), presence.FleetId(slot), presence.TargetReleaseId(slot), isFresh);
@@ -41,8 +42,7 @@ internal sealed class ReportResolver(Database database, FleetPresence presence, 
 
         if (parsed.RunningCommit is { IsPresent: true, Value: var commit })
             await OfRunningCommitAsync(resolved, commit, device, cancellation);
-        if (parsed.Apps is not null || parsed.Images is not null || parsed.RunningCommit.IsPresent)
-            resolved.TakeReleases(device.FleetId, hasApps: parsed.Apps is not null || parsed.Images is not null);
+        resolved.Complete(device.FleetId, hasApps: parsed.Apps is not null || parsed.Images is not null, address);
         return resolved;
     }
 

@@ -49,14 +49,16 @@ internal sealed class ResolvedReport
             passedOver.Add(name.Length <= LongestName ? name : FieldLimits.Cut(name, LongestName));
     }
 
-    /// <summary>Puts what was gathered of releases into the report. A report is large; this is its one copy.</summary>
-    /// <param name="fleet">The device's fleet, of which they are.</param>
+    /// <summary>Puts what was gathered into the report. A report is large; this is its one copy.</summary>
+    /// <param name="fleet">The device's fleet, of which the releases are.</param>
     /// <param name="hasApps">Whether the device speaks of apps: what was gathered of them is then all that it says.</param>
-    public void TakeReleases(long fleet, bool hasApps)
+    /// <param name="address">Where the report came from; null when that says nothing of the device.</param>
+    public void Complete(long fleet, bool hasApps, string? address)
     {
+        var from = address is null ? default : (Reported<string?>)address;
         if (!hasApps)
         {
-            Report = Report with { OfFleet = fleet, RunningReleaseId = Running };
+            Report = Report with { OfFleet = fleet, RunningReleaseId = Running, PublicAddress = from };
             return;
         }
 
@@ -65,6 +67,7 @@ internal sealed class ResolvedReport
         {
             OfFleet = fleet,
             RunningReleaseId = Running,
+            PublicAddress = from,
             Installs = installs.DrainToImmutable(),
             ReleaseUpdates = updates,
             UpdateStatus = ReleaseUpdate.Lowest(updates) is not UpdateStatus.None and var lowest ? lowest : default(Reported<UpdateStatus>),

@@ -95,9 +95,10 @@ internal sealed class StateReportEndpoints(FleetPresence presence, Callers calle
             return;
         }
 
+        var address = isContact ? PublicAddress(context) : null;
         for (var isAgain = false; ; isAgain = true)
         {
-            var resolved = await resolver.ResolveAsync(parsed, slot, isAgain, context.RequestAborted);
+            var resolved = await resolver.ResolveAsync(parsed, slot, address, isAgain, context.RequestAborted);
             var isForeign = IsForeign(parsed, resolved);
             if (!isForeign && !await ownRow.WriteAsync(parsed, slot, context.RequestAborted))
             {
@@ -114,16 +115,15 @@ internal sealed class StateReportEndpoints(FleetPresence presence, Callers calle
                 return;
             }
 
-            var report = isContact && PublicAddress(context) is { } address ? resolved.Report with { PublicAddress = address } : resolved.Report;
             if (isContact && !isAgain)
             {
                 presence.SeenFrom(slot, context.Connection.RemoteIpAddress);
-                presence.SeenMachine(slot, report, PublicAddress(context) ?? "");
+                presence.SeenMachine(slot, resolved.Report, address ?? "");
             }
 
             try
             {
-                await presence.ReportAsync(slot, report, context.RequestAborted, isContact);
+                await presence.ReportAsync(slot, resolved.Report, context.RequestAborted, isContact);
             }
             catch (DbException) when (!isAgain)
             {
