@@ -37,7 +37,7 @@ internal static class DevicesModule
     {
         string[] get = ["GET", "HEAD"];
         var services = app.Services;
-        // What follows in the pipeline is for people and their browsers; it would cost a device's request a sixth of its time.
+        // What follows in the pipeline is for people and their browsers; a device's request needs none of it.
         var routes = app.MapGroup("");
         routes.ShortCircuit();
         var targets = services.GetRequiredService<TargetStateEndpoints>();

@@ -63,7 +63,7 @@ internal static class HostingModule
                 ["Logging:LogLevel:Microsoft"] = "Warning",
                 // The keys of the pages' cookies lie in a folder that only the owner enters; that is their protection.
                 ["Logging:LogLevel:Microsoft.AspNetCore.DataProtection"] = "Error",
-                // It writes nothing at this level, but a span and a log scope would be made for each request.
+                // It would write a failed start, which is told anyway, and make a span and a log scope for each request.
                 ["Logging:LogLevel:Microsoft.AspNetCore.Hosting.Diagnostics"] = "None",
                 ["Logging:LogLevel:Orleans"] = "Error",
                 ["Logging:LogLevel:FluentMigrator"] = "Warning",
